@@ -1,0 +1,73 @@
+# Everything a newcomer needs stands on python3 (3.11 or later, with venv) and make. `make` prints this file's help.
+
+PYTHON ?= python3
+DATA_DIR ?= .ringoff
+PORT ?= 8080
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+INSTALLED := .venv/.installed
+INSTALLED_DEV := .venv/.installed-dev
+INSTALLED_CONTRACT := .venv-contract/.installed
+
+.DEFAULT_GOAL := help
+.PHONY: help install install-dev run test check contract format bench lock clean
+
+help: ## Print this help
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+install: $(INSTALLED) ## Make .venv with .venv/bin/ringoff from requirements.lock
+
+install-dev: $(INSTALLED_DEV) ## Add the tools for tests and checks from requirements-dev.lock
+
+run: $(INSTALLED) ## Start the server with a demo campaign and watch it dial (PORT=8080, DATA_DIR=.ringoff)
+	$(BIN)/ringoff up --demo --data-dir $(DATA_DIR) --port $(PORT)
+
+test: $(INSTALLED_DEV) ## Run all tests
+	$(BIN)/python -m pytest -n 2
+
+check: $(INSTALLED_DEV) ## Run the whole static gate: lint, format, types, floors, house rules
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m pytest -q -p no:randomly tests/style
+
+contract: $(INSTALLED_DEV) $(INSTALLED_CONTRACT) ## Throw generated requests at a real server for a minute
+	$(BIN)/python -m tests.contract.fuzz .venv-contract/bin/schemathesis
+
+format: $(INSTALLED_DEV) ## Rewrite the code in the house format
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+bench: $(INSTALLED_DEV) ## Measure the promises of docs/benchmarks.md on this machine (ONLY=terminate, ROWS=200000)
+	$(BIN)/python -m bench
+
+lock: ## Resolve the dependencies again and rewrite both lock files (needs uv)
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
+	    --no-emit-index-url pyproject.toml --group build --output-file requirements.lock
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
+	    --no-emit-index-url pyproject.toml --group build --group dev --constraints requirements.lock \
+	    --output-file requirements-dev.lock
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
+	    --no-emit-index-url --group pyproject.toml:contract --output-file requirements-contract.lock
+
+clean: ## Remove the environment, the caches and the demo's data
+	rm -rf .venv .venv-contract .ringoff .hypothesis .mypy_cache .ruff_cache .pytest_cache .import_linter_cache dist build
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# The build backend is in the lock file too, so nothing is fetched that the hashes do not cover.
+$(INSTALLED): requirements.lock pyproject.toml
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(PIP) install --require-hashes -r requirements.lock
+	$(PIP) install --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(INSTALLED_DEV): $(INSTALLED) requirements-dev.lock
+	$(PIP) install --require-hashes -r requirements-dev.lock
+	@touch $@
+
+# In an environment of its own: its pytest plugin would slow down every start of the tests.
+$(INSTALLED_CONTRACT): requirements-contract.lock
+	test -x .venv-contract/bin/python || $(PYTHON) -m venv .venv-contract
+	.venv-contract/bin/python -m pip --disable-pip-version-check --quiet install --require-hashes -r requirements-contract.lock
+	@touch $@

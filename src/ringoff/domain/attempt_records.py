@@ -1,0 +1,131 @@
+"""What passes between claim, permit, originate and settle."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from ringoff.domain.call import CallStatus, SubStatus
+from ringoff.domain.call_config import CallConfig
+from ringoff.domain.identifiers import AgentId, AttemptId, CallId, CampaignId, OwnerId, TrunkId, WorkspaceId
+from ringoff.domain.release_cause import Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class DialWork:
+    """A campaign that has something to dial, as read outside any lock; the permit re-checks all of it."""
+
+    workspace_id: WorkspaceId
+    campaign_id: CampaignId
+    agent_id: AgentId
+    trunk_id: TrunkId
+    epoch: int
+    is_individual: bool
+    call_config: CallConfig
+    calling_numbers: Sequence[str]
+    next_due_at: datetime
+    now: datetime
+    """The database's clock at the time of reading (or the caller's ``now``)."""
+
+
+@dataclass(frozen=True, slots=True)
+class PaceState:
+    """What the pace decision needs, read under the trunk's lock."""
+
+    cps_max: float
+    channels_max: int
+    is_enabled: bool
+    is_slowed: bool
+    live_count: int
+    grants: Sequence[tuple[float, int]]
+    """(age in seconds, count) of the recent grants, newest first."""
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimedCall:
+    """One call with its prepared attempt."""
+
+    attempt_id: AttemptId
+    call_id: CallId
+    called_number: str
+    calling_number: str
+    callee_name: str
+    custom_args: Mapping[str, Any]
+    retries_used: int
+    congestion_count: int
+    call_config: CallConfig | None
+    """Individual calls carry their own; None means the campaign's."""
+
+
+@dataclass(frozen=True, slots=True)
+class OriginateRequest:
+    """All that a driver needs to ring one number and to hand the answered call to the agent."""
+
+    attempt_id: AttemptId
+    call_id: CallId
+    workspace_id: WorkspaceId
+    trunk_id: TrunkId
+    agent_id: AgentId
+    called_number: str
+    calling_number: str
+    variables: Mapping[str, Any]
+    ring_timeout_s: float
+    talk_max_s: float
+    send_until: float
+    """On ``Clock.monotonic``: the request may not leave later."""
+
+
+class OriginateRefused(Exception):
+    """The carrier refused before anything could ring."""
+
+    def __init__(self, outcome: Outcome) -> None:
+        super().__init__(outcome.cause.text)
+        self.outcome = outcome
+
+
+class OriginateTooLate(Exception):
+    """``send_until`` had passed before the request left; it did not leave."""
+
+
+class OriginateUnknown(Exception):
+    """The request may or may not have reached the carrier."""
+
+
+@dataclass(frozen=True, slots=True)
+class SettleEntry:
+    """The outcome of one attempt and the next step that the domain proposes; the statement has the last word."""
+
+    workspace_id: WorkspaceId
+    campaign_id: CampaignId
+    attempt_id: AttemptId
+    call_id: CallId
+    outcome: Outcome
+    rang_at: datetime | None
+    answered_at: datetime | None
+    released_at: datetime
+    status: CallStatus
+    sub_status: SubStatus
+    next_attempt_at: datetime | None
+    spends_retry: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SettledCall:
+    """What the call became."""
+
+    call_id: CallId
+    status: CallStatus
+    sub_status: str
+
+
+@dataclass(frozen=True, slots=True)
+class ExpiredAttempt:
+    """An attempt of unknown fate."""
+
+    workspace_id: WorkspaceId
+    campaign_id: CampaignId
+    attempt_id: AttemptId
+    call_id: CallId
+    owner_id: OwnerId
+    trunk_id: TrunkId
+    state: str

@@ -1,0 +1,52 @@
+"""The states of a campaign and the only moves between them.
+
+Individual calls belong to a hidden campaign per agent, which is ``ongoing`` for ever and takes no event: a
+termination raises its epoch and leaves its status.
+"""
+
+from enum import StrEnum
+from typing import Final
+
+
+class CampaignStatus(StrEnum):
+    DRAFT = "draft"
+    SCHEDULED = "scheduled"
+    ONGOING = "ongoing"
+    COMPLETED = "completed"
+    TERMINATED = "terminated"
+
+
+class CampaignEvent(StrEnum):
+    STARTED_NOW = "started_now"
+    START_SCHEDULED = "start_scheduled"
+    """Started by the user, with a start time that is still ahead."""
+    START_TIME_CAME = "start_time_came"
+    CALLS_DONE = "calls_done"
+    """No call is pending or on the wire any more."""
+    TERMINATED = "terminated"
+    """An order for the campaign or its agent covered it; some ongoing calls may still be talking."""
+    END_TIME_CAME = "end_time_came"
+    """What was still pending is behind a fence that nobody ordered."""
+
+
+TERMINAL: Final = frozenset({CampaignStatus.COMPLETED, CampaignStatus.TERMINATED})
+
+TRANSITIONS: Final[dict[tuple[CampaignStatus, CampaignEvent], CampaignStatus]] = {
+    (CampaignStatus.DRAFT, CampaignEvent.STARTED_NOW): CampaignStatus.ONGOING,
+    (CampaignStatus.DRAFT, CampaignEvent.START_SCHEDULED): CampaignStatus.SCHEDULED,
+    (CampaignStatus.SCHEDULED, CampaignEvent.START_TIME_CAME): CampaignStatus.ONGOING,
+    (CampaignStatus.ONGOING, CampaignEvent.CALLS_DONE): CampaignStatus.COMPLETED,
+    (CampaignStatus.DRAFT, CampaignEvent.TERMINATED): CampaignStatus.TERMINATED,
+    (CampaignStatus.SCHEDULED, CampaignEvent.TERMINATED): CampaignStatus.TERMINATED,
+    (CampaignStatus.ONGOING, CampaignEvent.TERMINATED): CampaignStatus.TERMINATED,
+    (CampaignStatus.SCHEDULED, CampaignEvent.END_TIME_CAME): CampaignStatus.COMPLETED,
+    (CampaignStatus.ONGOING, CampaignEvent.END_TIME_CAME): CampaignStatus.COMPLETED,
+}
+
+
+def advance(status: CampaignStatus, event: CampaignEvent) -> CampaignStatus:
+    """Return the next status; raise ``ValueError`` for a move that does not exist."""
+    try:
+        return TRANSITIONS[(status, event)]
+    except KeyError:
+        raise ValueError(f"a campaign in status {status} does not take {event}") from None

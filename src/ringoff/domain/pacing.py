@@ -1,0 +1,93 @@
+"""How many requests may leave a trunk now, so that the carrier never sees more than was agreed.
+
+A claim is granted at one instant, its request leaves somewhere in the next ``slot_ttl_s`` seconds. Two sends less
+than a window apart can therefore come from grants that are a window and ``slot_ttl_s`` apart, so that is how far
+back grants count. The law: any window on the wire (one second; ``1 / cps_max`` seconds for a slower trunk) holds at
+most ``max(1, floor(cps_max))`` sends, however the sends are delayed within their slots.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from ringoff.domain.attempt_records import PaceState
+
+BURST_S: Final = 0.1
+SLOWED_SHARE: Final = 0.5
+WAIT_MIN_S: Final = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """The limits of a trunk: originates per second (may be below one) and concurrent calls."""
+
+    cps_max: float
+    channels_max: int
+
+    @property
+    def window_s(self) -> float:
+        """The window that the law speaks of."""
+        return 1.0 if self.cps_max >= 1 else 1 / self.cps_max
+
+    @property
+    def sends_max(self) -> int:
+        """Sends in any one window."""
+        return max(1, math.floor(self.cps_max))
+
+    @property
+    def burst_max(self) -> int:
+        """Grants in any ``BURST_S``: a second's calls are spread over it, not sent at its start."""
+        return max(1, math.ceil(self.cps_max * BURST_S - 1e-9))
+
+
+def allowance(state: PaceState, batch_max: int, slot_ttl_s: float) -> int:
+    """How many requests may be granted now: by pace, by free channels, and ``batch_max`` at most."""
+    if not state.is_enabled or state.cps_max <= 0:
+        return 0
+    pace = effective_pace(state)
+    by_pace = pace.sends_max - _granted_within(state.grants, pace.window_s + slot_ttl_s)
+    by_burst = pace.burst_max - _granted_within(state.grants, BURST_S)
+    by_channels = pace.channels_max - state.live_count
+    return max(0, min(by_pace, by_burst, by_channels, batch_max))
+
+
+def wait_s(state: PaceState, slot_ttl_s: float) -> float:
+    """How long the pace alone keeps the allowance at zero, and never less than ``WAIT_MIN_S``.
+
+    A trunk that is disabled or has no free channel is not waiting for time: then it is just ``WAIT_MIN_S``.
+    """
+    if not state.is_enabled or state.cps_max <= 0:
+        return WAIT_MIN_S
+    pace = effective_pace(state)
+    return max(
+        WAIT_MIN_S,
+        _free_after(state.grants, pace.sends_max, pace.window_s + slot_ttl_s),
+        _free_after(state.grants, pace.burst_max, BURST_S),
+    )
+
+
+def effective_pace(state: PaceState) -> Pace:
+    """The trunk's limits, with half the pace while the carrier says that it is too much."""
+    return Pace(state.cps_max * (SLOWED_SHARE if state.is_slowed else 1), state.channels_max)
+
+
+def lookback_s(cps_max: float, slot_ttl_s: float) -> float:
+    """How far back a grant may still matter, slowed or not."""
+    if cps_max <= 0:
+        return slot_ttl_s
+    return Pace(cps_max * SLOWED_SHARE, 0).window_s + slot_ttl_s
+
+
+def _granted_within(grants: Sequence[tuple[float, int]], span_s: float) -> int:
+    return sum(count for age_s, count in grants if age_s < span_s)
+
+
+def _free_after(grants: Sequence[tuple[float, int]], count_max: int, span_s: float) -> float:
+    """Seconds until fewer than ``count_max`` of these grants are younger than ``span_s``."""
+    granted = 0
+    for age_s, count in sorted(grants):
+        granted += count
+        if granted >= count_max:
+            return max(0.0, span_s - age_s)
+    return 0.0

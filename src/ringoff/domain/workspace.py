@@ -1,0 +1,80 @@
+"""A tenant and the things it owns besides campaigns: keys, agents, trunks, numbers."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from ringoff.domain.identifiers import AgentId, ApiKeyId, NumberId, TrunkId, WorkspaceId
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """Who is asking: the workspace that the key opens, and the key itself."""
+
+    workspace_id: WorkspaceId
+    api_key_id: ApiKeyId
+
+
+@dataclass(frozen=True, slots=True)
+class Workspace:
+    workspace_id: WorkspaceId
+    name: str
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class ApiKey:
+    """A key's public face. The secret is shown once and stored as its SHA-256 only."""
+
+    api_key_id: ApiKeyId
+    workspace_id: WorkspaceId
+    name: str
+    prefix: str
+    created_at: datetime
+    revoked_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Agent:
+    """An AI voice agent, as the carrier hand-over and the compatible API need it.
+
+    ``config`` keeps the fields of the create request as given (prompt sections, intro message, voice).
+    """
+
+    agent_id: AgentId
+    workspace_id: WorkspaceId
+    display_name: str
+    agent_type: str
+    primary_language: str
+    custom_variables: tuple[str, ...]
+    config: Mapping[str, Any]
+    created_at: datetime
+    updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Trunk:
+    """A carrier endpoint with its limits. ``cps_max`` is originates per second, ``channels_max`` concurrent calls."""
+
+    trunk_id: TrunkId
+    workspace_id: WorkspaceId
+    name: str
+    driver: str
+    cps_max: float
+    channels_max: int
+    is_enabled: bool
+    created_at: datetime
+    updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class CallingNumber:
+    """A number that the workspace may show as caller id, and the trunk that carries it."""
+
+    number_id: NumberId
+    workspace_id: WorkspaceId
+    number: str
+    display_name: str | None
+    trunk_id: TrunkId
+    created_at: datetime
