@@ -1,0 +1,388 @@
+"""The seam, on one page: what the product asks of its store, its carrier and its clock.
+
+Transactions begin and end in ``operations`` and ``dispatch``; a store method never commits. Every write of a
+status names the status that it expects: zero rows is an answer, not an error.
+"""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from datetime import datetime
+from typing import Any, Protocol
+
+from ringoff.domain.attempt_records import (
+    ClaimedCall,
+    DialWork,
+    ExpiredAttempt,
+    OriginateRequest,
+    PaceState,
+    SettledCall,
+    SettleEntry,
+)
+from ringoff.domain.events import CarrierEvent
+from ringoff.domain.identifiers import (
+    AgentId,
+    ApiKeyId,
+    AttemptId,
+    CallId,
+    CampaignId,
+    NumberId,
+    OwnerId,
+    TerminationId,
+    TrunkId,
+    WorkspaceId,
+)
+from ringoff.domain.records import (
+    CallDetail,
+    CallFilter,
+    CallRow,
+    CampaignRow,
+    NewCall,
+    NewCampaign,
+    TerminationCounts,
+    UnsettledFence,
+)
+from ringoff.domain.termination import Selector
+from ringoff.domain.workspace import Agent, ApiKey, CallingNumber, Principal, Trunk, Workspace
+
+Gate = Callable[[str], Awaitable[None]]
+"""A named point in the code where a race test may hold a task; see ``open_gate``."""
+
+
+async def open_gate(_name: str) -> None:
+    """The gate of production: nobody waits."""
+
+
+class Clock(Protocol):
+    """Time: wall for windows and records, monotonic for durations and deadlines."""
+
+    def now(self) -> datetime: ...
+    def monotonic(self) -> float:
+        """Steady seconds for durations and deadlines; they pass while the machine is suspended."""
+
+    def monotonic_ns(self) -> int:
+        """CLOCK_MONOTONIC, for records that are compared across processes of one machine."""
+
+    async def sleep(self, seconds: float) -> None: ...
+
+
+class CallDriver(Protocol):
+    """One kind of carrier. The engine paces; a driver reports."""
+
+    async def start(self) -> None: ...
+    async def stop(self) -> None: ...
+
+    async def originate(self, request: OriginateRequest) -> str:
+        """Put one request to ring on the wire and return the carrier's own id for it, never after the answer.
+
+        Look at the clock in the same step as the write: after ``send_until`` nothing may leave.
+
+        Raises ``OriginateRefused`` (surely nothing rings), ``OriginateTooLate`` (nothing left, try again later) or
+        ``OriginateUnknown`` (it may ring).
+        """
+
+    async def release(self, attempt_id: AttemptId) -> None:
+        """End the attempt, ringing or answered; fine if it is already gone."""
+
+    async def live(self) -> frozenset[AttemptId]:
+        """The attempts that the carrier says are up, for recovery after a crash."""
+
+    async def events(self, count_max: int) -> Sequence[CarrierEvent]:
+        """Wait for at least one event and return up to ``count_max`` in the order they happened."""
+
+
+class WorkspaceStore(Protocol):
+    """Tenants and what they own besides campaigns. Every read and write names its workspace."""
+
+    async def lock_first_rows(self) -> None:
+        """Queue behind any other process that makes the first rows; held to the end of the transaction."""
+
+    async def add_workspace(self, name: str) -> Workspace: ...
+    async def workspace(self, workspace_id: WorkspaceId) -> Workspace | None: ...
+    async def workspaces(self) -> Sequence[Workspace]: ...
+    async def add_api_key(self, workspace_id: WorkspaceId, name: str, key_hash: bytes, prefix: str) -> ApiKey: ...
+    async def principal_by_key_hash(self, key_hash: bytes) -> Principal | None: ...
+    async def api_keys(self, workspace_id: WorkspaceId) -> Sequence[ApiKey]: ...
+    async def revoke_api_key(self, workspace_id: WorkspaceId, api_key_id: ApiKeyId) -> ApiKey | None: ...
+
+    async def add_agent(
+        self,
+        workspace_id: WorkspaceId,
+        display_name: str,
+        agent_type: str,
+        primary_language: str,
+        custom_variables: Sequence[str],
+        config: Mapping[str, Any],
+    ) -> Agent: ...
+    async def agent(self, workspace_id: WorkspaceId, agent_id: AgentId) -> Agent | None: ...
+    async def agents(self, workspace_id: WorkspaceId, limit: int, offset: int) -> Sequence[tuple[Agent, int]]:
+        """Agents, newest first, each with its number of calls."""
+
+    async def add_trunk(
+        self, workspace_id: WorkspaceId, name: str, driver: str, cps_max: float, channels_max: int
+    ) -> Trunk: ...
+    async def trunk(self, workspace_id: WorkspaceId, trunk_id: TrunkId) -> Trunk | None: ...
+    async def trunks(self, workspace_id: WorkspaceId) -> Sequence[Trunk]: ...
+    async def change_trunk(
+        self,
+        workspace_id: WorkspaceId,
+        trunk_id: TrunkId,
+        name: str | None,
+        cps_max: float | None,
+        channels_max: int | None,
+        is_enabled: bool | None,
+    ) -> Trunk | None: ...
+
+    async def add_number(
+        self, workspace_id: WorkspaceId, number: str, display_name: str | None, trunk_id: TrunkId
+    ) -> CallingNumber | None:
+        """None when the workspace has this number already."""
+
+    async def number(self, workspace_id: WorkspaceId, number_id: NumberId) -> CallingNumber | None: ...
+    async def remove_number(self, workspace_id: WorkspaceId, number_id: NumberId) -> CallingNumber | None: ...
+    async def numbers(self, workspace_id: WorkspaceId) -> Sequence[tuple[CallingNumber, int]]:
+        """Numbers with the count of dial attempts that showed them."""
+
+    async def numbers_matching(
+        self, workspace_id: WorkspaceId, numbers_or_ids: Sequence[str]
+    ) -> Mapping[str, CallingNumber]:
+        """For each given E.164 number or number id that the workspace owns: the number, by the given spelling."""
+
+
+class CampaignStore(Protocol):
+    """Campaigns, their contacts, and the epoch that a termination raises."""
+
+    async def add_campaign(self, campaign: NewCampaign) -> CampaignId: ...
+    async def copy_contacts(self, rows: AsyncIterator[bytes]) -> int:
+        """Stream PostgreSQL binary COPY bytes, made by the upload's reader, into contact; return the number of rows."""
+
+    async def register_contacts(self, workspace_id: WorkspaceId, campaign_id: CampaignId) -> int:
+        """Register one call for each contact of a new campaign; return how many."""
+
+    async def campaign(self, workspace_id: WorkspaceId, campaign_id: CampaignId) -> CampaignRow | None: ...
+    async def start(
+        self,
+        workspace_id: WorkspaceId,
+        campaign_id: CampaignId,
+        trunk_id: TrunkId,
+        calling_numbers: Sequence[str],
+        now: datetime | None,
+    ) -> CampaignRow | None:
+        """Move a draft to scheduled or ongoing; None when it is not a draft any more."""
+
+    async def campaigns(
+        self, workspace_id: WorkspaceId, limit: int, offset: int, with_counts: bool
+    ) -> tuple[Sequence[CampaignRow], int]:
+        """One page of list campaigns, newest first, and how many there are in all."""
+
+    async def has_ongoing_calls(self, workspace_id: WorkspaceId, campaign_id: CampaignId) -> bool: ...
+    async def calling_numbers_in_contacts(
+        self, workspace_id: WorkspaceId, campaign_id: CampaignId, numbers: Sequence[str]
+    ) -> Sequence[tuple[str, int]]:
+        """Which of these numbers are called by the campaign, with the line of the upload."""
+
+    async def individual_campaign(
+        self, workspace_id: WorkspaceId, agent_id: AgentId, trunk_id: TrunkId
+    ) -> tuple[CampaignId, int]:
+        """The hidden campaign of individual calls of this agent on this trunk (made on demand) and its epoch.
+
+        Call it only under the shared lock of the agent, so that a termination never splits epoch and insert.
+        """
+
+    async def open_due(self, now: datetime | None) -> Sequence[CampaignId]:
+        """scheduled -> ongoing for each campaign whose start has come."""
+
+    async def finish_done(self) -> Sequence[CampaignId]:
+        """ongoing -> completed for each list campaign with no call pending or on the wire."""
+
+    async def past_end(self, now: datetime | None) -> Sequence[tuple[WorkspaceId, CampaignId]]:
+        """Started campaigns whose end time has passed and that still have pending calls."""
+
+
+class CallStore(Protocol):
+    """Calls as people see them: registration, history, details. Reads see the effective status only."""
+
+    async def register(self, call: NewCall) -> CallId: ...
+    async def call(self, workspace_id: WorkspaceId, call_id: CallId) -> CallDetail | None: ...
+    async def history(self, workspace_id: WorkspaceId, filter: CallFilter) -> tuple[Sequence[CallRow], int]:
+        """One page, newest first, and the total that the filter matches."""
+
+    async def wake_dispatchers(self) -> None:
+        """NOTIFY the dispatchers, at commit, that something became due."""
+
+
+class DispatchStore(Protocol):
+    """Claim, permit, settle, rescue: the only writers of a call on its way to the wire and back."""
+
+    async def work(self, now: datetime | None) -> Sequence[DialWork]:
+        """Each ongoing campaign with a pending live call on an enabled trunk, and when its next call is due."""
+
+    async def lock_trunk(self, workspace_id: WorkspaceId, trunk_id: TrunkId) -> None:
+        """Queue for the trunk's pace; held to the end of the (short) claim transaction."""
+
+    async def pace_state(self, workspace_id: WorkspaceId, trunk_id: TrunkId, slot_ttl_s: float) -> PaceState:
+        """Limits, live attempts and recent grants. Only after ``lock_trunk``."""
+
+    async def claim(
+        self,
+        work: DialWork,
+        owner_id: OwnerId,
+        count_max: int,
+        lease_s: float,
+        rotation: int,
+        now: datetime | None,
+    ) -> Sequence[ClaimedCall]:
+        """Write a prepared attempt for each of up to ``count_max`` due, live, unclaimed calls, and the pace grant."""
+
+    async def lock_for_permit(self, workspace_id: WorkspaceId, agent_id: AgentId, campaign_id: CampaignId) -> None:
+        """Take the shared locks in their one order: number fences of the workspace, agent, campaign."""
+
+    async def permit(
+        self,
+        work: DialWork,
+        owner_id: OwnerId,
+        attempts: Sequence[tuple[AttemptId, CallId, datetime]],
+        lease_s: float,
+        now: datetime | None,
+    ) -> Sequence[AttemptId]:
+        """Re-check everything under the locks and mark what may be dialled; each attempt with its window's end."""
+
+    async def give_back(self, workspace_id: WorkspaceId, owner_id: OwnerId, attempt_ids: Sequence[AttemptId]) -> None:
+        """Undo claims (and permits of this very transaction) whose request has certainly not left."""
+
+    async def defer(self, workspace_id: WorkspaceId, until_by_call: Mapping[CallId, datetime]) -> None:
+        """Move the due time of pending calls (window closed): they stay queued."""
+
+    async def put_off(self, workspace_id: WorkspaceId, call_ids: Sequence[CallId], for_s: float) -> None:
+        """Move the due time of pending calls that a permit refused."""
+
+    async def record_progress(
+        self,
+        rang: Sequence[tuple[WorkspaceId, AttemptId, datetime]],
+        answered: Sequence[tuple[WorkspaceId, AttemptId, datetime]],
+    ) -> None: ...
+    async def record_driver_ids(self, workspace_id: WorkspaceId, driver_ids: Mapping[AttemptId, str]) -> None: ...
+    async def settle(self, entries: Sequence[SettleEntry]) -> Sequence[SettledCall]:
+        """Write outcomes; a termination beats a retry in the same statement. Events go to the outbox."""
+
+    async def renew_leases(
+        self, owner_id: OwnerId, attempts: Sequence[tuple[WorkspaceId, AttemptId]], lease_s: float
+    ) -> None: ...
+    async def expired(self, count_max: int) -> Sequence[ExpiredAttempt]:
+        """Attempts whose lease ran out: candidates, read without a lock."""
+
+    async def reconcile(self, attempts: Sequence[ExpiredAttempt]) -> Sequence[SettledCall]:
+        """Apply the crash rules to those that are still expired once locked."""
+
+    async def slow_trunk(self, workspace_id: WorkspaceId, trunk_id: TrunkId, for_s: float) -> None: ...
+    async def stop_trunk(self, workspace_id: WorkspaceId, trunk_id: TrunkId) -> None: ...
+    async def prune(self, outbox_keep_h: int, count_max: int) -> int:
+        """Delete up to ``count_max`` each of old pace grants and outbox events; how many went."""
+
+
+class TerminationStore(Protocol):
+    """Fences and row updates of the kill switch, and what settles behind them."""
+
+    async def lock_agent(self, workspace_id: WorkspaceId, agent_id: AgentId, *, shared: bool) -> None: ...
+    async def lock_campaign(self, workspace_id: WorkspaceId, campaign_id: CampaignId) -> None: ...
+    async def lock_number_fences(self, workspace_id: WorkspaceId) -> None: ...
+
+    async def add_termination(
+        self,
+        workspace_id: WorkspaceId,
+        selector: Selector,
+        *,
+        api_key_id: ApiKeyId | None,
+        reason: str | None,
+    ) -> TerminationId: ...
+    async def probe_campaign(
+        self, workspace_id: WorkspaceId, campaign_id: CampaignId, agent_id: AgentId | None
+    ) -> CallId | None:
+        """One terminable call of the campaign (if it is that agent's): the witness, found without a lock."""
+
+    async def probe_agent(self, workspace_id: WorkspaceId, agent_id: AgentId) -> CallId | None: ...
+    async def probe_numbers(self, workspace_id: WorkspaceId, selector: Selector) -> CallId | None: ...
+    async def is_terminable(self, workspace_id: WorkspaceId, call_id: CallId) -> bool:
+        """Whether the witness still stands; one row, for a look under the lock."""
+
+    async def fence_campaign(
+        self, workspace_id: WorkspaceId, termination_id: TerminationId, campaign_id: CampaignId, sub_status: str
+    ) -> None:
+        """Raise the campaign's epoch. Only under its exclusive lock."""
+
+    async def fence_agent(self, workspace_id: WorkspaceId, termination_id: TerminationId, agent_id: AgentId) -> None:
+        """Raise the epoch of each campaign of the agent with an open call. Only under its exclusive lock."""
+
+    async def fence_numbers(self, workspace_id: WorkspaceId, termination_id: TerminationId, selector: Selector) -> None:
+        """Raise a fence for each number. Only under the workspace's exclusive lock of number fences."""
+
+    async def count_by_numbers(self, workspace_id: WorkspaceId, numbers: Sequence[str], count_max: int) -> int:
+        """How many pending or ongoing calls these numbers have, counted no further than ``count_max``."""
+
+    async def cancel_calls(
+        self, workspace_id: WorkspaceId, termination_id: TerminationId, selector: Selector, rows_max: int
+    ) -> TerminationCounts:
+        """Row updates for call ids and numbers; ongoing calls of the selector get ``retry_barred``.
+
+        ``SerializationConflict`` when numbers have grown beyond ``rows_max`` rows: judge again.
+        """
+
+    async def settle_at_once(
+        self, workspace_id: WorkspaceId, termination_id: TerminationId, counts: TerminationCounts
+    ) -> None: ...
+
+    async def next_unsettled(self) -> UnsettledFence | None:
+        """One fence to sweep, locked against other sweepers, or None."""
+
+    async def sweep(self, fence: UnsettledFence, count_max: int) -> TerminationCounts:
+        """Settle up to ``count_max`` covered rows behind the fence and add to the receipt."""
+
+    async def close_fence(self, fence: UnsettledFence) -> bool:
+        """Mark the fence settled if no covered row is left; the receipt settles with its last fence."""
+
+    async def receipt(self, workspace_id: WorkspaceId, termination_id: TerminationId) -> Mapping[str, Any] | None:
+        """The receipt's row."""
+
+
+class InvariantStore(Protocol):
+    """The rules that hold at every commit, as queries."""
+
+    def names(self) -> Sequence[str]: ...
+    async def broken(self, name: str, count_max: int) -> Sequence[str]:
+        """Ids that break the rule; none is the healthy answer."""
+
+
+class Transaction(Protocol):
+    """One database transaction; commits when its context ends without an exception."""
+
+    @property
+    def workspaces(self) -> WorkspaceStore: ...
+    @property
+    def campaigns(self) -> CampaignStore: ...
+    @property
+    def calls(self) -> CallStore: ...
+    @property
+    def dispatch(self) -> DispatchStore: ...
+    @property
+    def terminations(self) -> TerminationStore: ...
+    @property
+    def invariants(self) -> InvariantStore: ...
+
+
+class Store(Protocol):
+    """PostgreSQL, or nothing: there is no second implementation."""
+
+    def transaction(self) -> AbstractAsyncContextManager[Transaction]: ...
+    def single_read(self) -> AbstractAsyncContextManager[Transaction]:
+        """For one statement that reads, without a transaction around it; never queued behind an upload."""
+
+    def order_transaction(self) -> AbstractAsyncContextManager[Transaction]:
+        """For terminations: short statements only, never queued behind an upload."""
+
+    def dispatch_transaction(self) -> AbstractAsyncContextManager[Transaction]:
+        """A transaction that the database itself ends when it idles for longer than ``originate_timeout_ms``."""
+
+    def wakeups(self) -> AbstractAsyncContextManager[AsyncIterator[None]]:
+        """Yields once for each burst of NOTIFY."""
+
+    async def ping(self) -> None:
+        """``DatabaseUnavailable`` unless the database answers, ``MigrationRefused`` unless its schema is current."""

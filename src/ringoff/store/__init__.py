@@ -1,0 +1,1 @@
+"""PostgreSQL, the only store: named SQL, migrations, the embedded server."""

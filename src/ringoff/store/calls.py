@@ -1,0 +1,69 @@
+"""Calls as people see them, against PostgreSQL: registration, history, details."""
+
+from collections.abc import Sequence
+
+import asyncpg
+
+from ringoff.domain.call_config import to_json
+from ringoff.domain.identifiers import CallId, WorkspaceId
+from ringoff.domain.records import AttemptRow, CallDetail, CallFilter, CallRow, NewCall
+from ringoff.store.connection import Connection
+from ringoff.store.sql_loader import load
+
+_SQL = load("calls")
+
+
+class PostgresCalls:
+    """Implements ``ports.CallStore`` on one open transaction."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    async def register(self, call: NewCall) -> CallId:
+        contact_id = await self._connection.fetchval(
+            _SQL["add_contact"],
+            call.workspace_id,
+            call.campaign_id,
+            call.called_number,
+            call.callee_name,
+            dict(call.custom_args),
+        )
+        call_id = await self._connection.fetchval(
+            _SQL["register"],
+            call.workspace_id,
+            call.campaign_id,
+            contact_id,
+            call.epoch,
+            call.called_number,
+            call.calling_number,
+            to_json(call.call_config),
+            call.next_attempt_at,
+        )
+        return CallId(call_id)
+
+    async def call(self, workspace_id: WorkspaceId, call_id: CallId) -> CallDetail | None:
+        row = await self._connection.fetchrow(_SQL["call"], workspace_id, call_id)
+        if row is None:
+            return None
+        attempts = await self._connection.fetch(_SQL["attempts"], workspace_id, call_id)
+        return CallDetail(_call(row), [AttemptRow(**dict(attempt)) for attempt in attempts])
+
+    async def history(self, workspace_id: WorkspaceId, filter: CallFilter) -> tuple[Sequence[CallRow], int]:
+        matching = (
+            workspace_id,
+            filter.start_at,
+            filter.end_at,
+            filter.agent_id,
+            filter.campaign_id,
+            filter.status,
+        )
+        total = await self._connection.fetchval(_SQL["count_history"], *matching)
+        rows = await self._connection.fetch(_SQL["history"], *matching, filter.limit, filter.offset)
+        return [_call(row) for row in rows], total
+
+    async def wake_dispatchers(self) -> None:
+        await self._connection.execute(_SQL["wake_dispatchers"])
+
+
+def _call(row: asyncpg.Record) -> CallRow:
+    return CallRow(**dict(row))

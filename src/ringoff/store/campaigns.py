@@ -1,0 +1,141 @@
+"""Campaigns and their contacts against PostgreSQL."""
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
+from datetime import datetime
+
+import asyncpg
+
+from ringoff.domain.call_config import CallConfig, from_json, to_json
+from ringoff.domain.identifiers import AgentId, CampaignId, TrunkId, WorkspaceId
+from ringoff.domain.records import CampaignRow, NewCampaign
+from ringoff.store.connection import Connection
+from ringoff.store.sql_loader import load
+
+_SQL = load("campaigns")
+_CLOCK_SQL = load("campaign_clock")
+
+_ANALYZE_FROM = 1_000
+
+CONTACT_COLUMNS = ("workspace_id", "campaign_id", "called_number", "callee_name", "custom_args", "line_no")
+
+
+class PostgresCampaigns:
+    """Implements ``ports.CampaignStore`` on one open transaction."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    async def add_campaign(self, campaign: NewCampaign) -> CampaignId:
+        campaign_id = await self._connection.fetchval(
+            _SQL["add_campaign"],
+            campaign.workspace_id,
+            campaign.agent_id,
+            campaign.name,
+            to_json(campaign.call_config),
+            dict(campaign.variables_map),
+            campaign.start_at,
+            campaign.end_at,
+        )
+        return CampaignId(campaign_id)
+
+    async def copy_contacts(self, rows: AsyncIterator[bytes]) -> int:
+        status = await self._connection.copy_to_table("contact", source=rows, columns=CONTACT_COLUMNS, format="binary")
+        return int(status.rsplit(" ", 1)[1])
+
+    async def register_contacts(self, workspace_id: WorkspaceId, campaign_id: CampaignId) -> int:
+        status = await self._connection.execute(_SQL["register_contacts"], workspace_id, campaign_id)
+        count = int(status.rsplit(" ", 1)[1])
+        if count >= _ANALYZE_FROM:
+            # Rows and statistics become visible together: a plan made for an empty table would read this one whole.
+            await self._connection.execute(_SQL["analyze"])
+        await self._connection.execute(_SQL["set_total_count"], workspace_id, campaign_id, count)
+        return count
+
+    async def campaign(self, workspace_id: WorkspaceId, campaign_id: CampaignId) -> CampaignRow | None:
+        row = await self._connection.fetchrow(_SQL["campaign"], workspace_id, campaign_id)
+        return None if row is None else _campaign(row)
+
+    async def start(
+        self,
+        workspace_id: WorkspaceId,
+        campaign_id: CampaignId,
+        trunk_id: TrunkId,
+        calling_numbers: Sequence[str],
+        now: datetime | None,
+    ) -> CampaignRow | None:
+        row = await self._connection.fetchrow(
+            _SQL["start"], workspace_id, campaign_id, trunk_id, list(calling_numbers), now
+        )
+        return None if row is None else _campaign(row)
+
+    async def campaigns(
+        self, workspace_id: WorkspaceId, limit: int, offset: int, with_counts: bool
+    ) -> tuple[Sequence[CampaignRow], int]:
+        total = await self._connection.fetchval(_SQL["count_campaigns"], workspace_id)
+        page = [_campaign(row) for row in await self._connection.fetch(_SQL["campaigns"], workspace_id, limit, offset)]
+        if not with_counts:
+            return page, total
+        ids = [campaign.campaign_id for campaign in page]
+        counts = {
+            row["campaign_id"]: (row["registered_count"], row["completed_count"])
+            for row in await self._connection.fetch(_SQL["status_counts"], workspace_id, ids)
+        }
+        return [_with_counts(campaign, counts.get(campaign.campaign_id, (0, 0))) for campaign in page], total
+
+    async def has_ongoing_calls(self, workspace_id: WorkspaceId, campaign_id: CampaignId) -> bool:
+        return bool(await self._connection.fetchval(_CLOCK_SQL["has_ongoing_calls"], workspace_id, campaign_id))
+
+    async def calling_numbers_in_contacts(
+        self, workspace_id: WorkspaceId, campaign_id: CampaignId, numbers: Sequence[str]
+    ) -> Sequence[tuple[str, int]]:
+        rows = await self._connection.fetch(
+            _SQL["calling_numbers_in_contacts"], workspace_id, campaign_id, list(numbers)
+        )
+        return [(row["called_number"], row["line_no"]) for row in rows]
+
+    async def individual_campaign(
+        self, workspace_id: WorkspaceId, agent_id: AgentId, trunk_id: TrunkId
+    ) -> tuple[CampaignId, int]:
+        row = await self._connection.fetchrow(_SQL["individual_campaign"], workspace_id, agent_id, trunk_id)
+        if row is None:
+            # Individual calls carry their own configuration; the hidden campaign's is never used.
+            await self._connection.execute(
+                _SQL["add_individual_campaign"], workspace_id, agent_id, trunk_id, to_json(CallConfig())
+            )
+            row = await self._connection.fetchrow(_SQL["individual_campaign"], workspace_id, agent_id, trunk_id)
+        assert row is not None, "inserted above, by us or by whoever won"
+        return row["campaign_id"], row["epoch"]
+
+    async def open_due(self, now: datetime | None) -> Sequence[CampaignId]:
+        return [row["campaign_id"] for row in await self._connection.fetch(_CLOCK_SQL["open_due"], now)]
+
+    async def finish_done(self) -> Sequence[CampaignId]:
+        return [row["campaign_id"] for row in await self._connection.fetch(_CLOCK_SQL["finish_done"])]
+
+    async def past_end(self, now: datetime | None) -> Sequence[tuple[WorkspaceId, CampaignId]]:
+        rows = await self._connection.fetch(_CLOCK_SQL["past_end"], now)
+        return [(row["workspace_id"], row["campaign_id"]) for row in rows]
+
+
+def _campaign(row: asyncpg.Record) -> CampaignRow:
+    return CampaignRow(
+        campaign_id=row["campaign_id"],
+        workspace_id=row["workspace_id"],
+        agent_id=row["agent_id"],
+        name=row["name"],
+        status=row["status"],
+        epoch=row["epoch"],
+        trunk_id=row["trunk_id"],
+        calling_numbers=row["calling_numbers"],
+        call_config=from_json(row["call_config"]),
+        start_at=row["start_at"],
+        end_at=row["end_at"],
+        created_at=row["created_at"],
+        updated_at=row["updated_at"],
+        total_count=row["total_count"],
+    )
+
+
+def _with_counts(campaign: CampaignRow, counts: tuple[int, int]) -> CampaignRow:
+    return replace(campaign, registered_count=counts[0], completed_count=counts[1])

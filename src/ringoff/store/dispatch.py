@@ -1,0 +1,216 @@
+"""Claim, permit, settle, rescue against PostgreSQL; the statements in ``sql/dispatch.sql`` are the product."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+from ringoff.domain.attempt_records import (
+    ClaimedCall,
+    DialWork,
+    ExpiredAttempt,
+    PaceState,
+    SettledCall,
+    SettleEntry,
+)
+from ringoff.domain.call import CallStatus
+from ringoff.domain.call_config import CallConfig, from_json
+from ringoff.domain.identifiers import AgentId, AttemptId, CallId, CampaignId, OwnerId, TrunkId, WorkspaceId
+from ringoff.store.connection import Connection
+from ringoff.store.sql_loader import load
+
+_SQL = load("dispatch")
+
+
+class PostgresDispatch:
+    """Implements ``ports.DispatchStore`` on one open transaction."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    async def work(self, now: datetime | None) -> Sequence[DialWork]:
+        rows = await self._connection.fetch(_SQL["work"], now)
+        configs: dict[str, CallConfig] = {}
+        work = []
+        for row in rows:
+            # Campaigns often share one configuration: parse each distinct one once per reading.
+            key = repr(row["call_config"])
+            config = configs.get(key)
+            if config is None:
+                config = configs[key] = from_json(row["call_config"])
+            work.append(
+                DialWork(
+                    workspace_id=row["workspace_id"],
+                    campaign_id=row["campaign_id"],
+                    agent_id=row["agent_id"],
+                    trunk_id=row["trunk_id"],
+                    epoch=row["epoch"],
+                    is_individual=row["kind"] == "individual",
+                    call_config=config,
+                    calling_numbers=row["calling_numbers"],
+                    next_due_at=row["next_due_at"],
+                    now=row["now"],
+                )
+            )
+        return work
+
+    async def lock_trunk(self, workspace_id: WorkspaceId, trunk_id: TrunkId) -> None:
+        await self._connection.fetch(_SQL["lock_trunk"], workspace_id, trunk_id)
+
+    async def pace_state(self, workspace_id: WorkspaceId, trunk_id: TrunkId, slot_ttl_s: float) -> PaceState:
+        row = await self._connection.fetchrow(_SQL["pace_state"], workspace_id, trunk_id, slot_ttl_s)
+        assert row is not None, "trunks are never deleted"
+        return PaceState(
+            cps_max=row["cps_max"],
+            channels_max=row["channels_max"],
+            is_enabled=row["is_enabled"],
+            is_slowed=row["is_slowed"],
+            live_count=row["live_count"],
+            grants=list(zip(row["grant_ages_s"], row["grant_counts"], strict=True)),
+        )
+
+    async def claim(
+        self,
+        work: DialWork,
+        owner_id: OwnerId,
+        count_max: int,
+        lease_s: float,
+        rotation: int,
+        now: datetime | None,
+    ) -> Sequence[ClaimedCall]:
+        rows = await self._connection.fetch(
+            _SQL["claim"],
+            work.workspace_id,
+            work.campaign_id,
+            work.epoch,
+            work.trunk_id,
+            owner_id,
+            work.calling_numbers,
+            count_max,
+            lease_s,
+            now,
+            rotation,
+        )
+        return [
+            ClaimedCall(
+                attempt_id=row["attempt_id"],
+                call_id=row["call_id"],
+                called_number=row["called_number"],
+                calling_number=row["calling_number"],
+                callee_name=row["callee_name"],
+                custom_args=row["custom_args"],
+                retries_used=row["retries_used"],
+                congestion_count=row["congestion_count"],
+                call_config=None if row["call_config"] is None else from_json(row["call_config"]),
+            )
+            for row in rows
+        ]
+
+    async def lock_for_permit(self, workspace_id: WorkspaceId, agent_id: AgentId, campaign_id: CampaignId) -> None:
+        await self._connection.fetch(_SQL["lock_for_permit"], workspace_id, agent_id, campaign_id)
+
+    async def permit(
+        self,
+        work: DialWork,
+        owner_id: OwnerId,
+        attempts: Sequence[tuple[AttemptId, CallId, datetime]],
+        lease_s: float,
+        now: datetime | None,
+    ) -> Sequence[AttemptId]:
+        rows = await self._connection.fetch(
+            _SQL["permit"],
+            work.workspace_id,
+            work.campaign_id,
+            work.agent_id,
+            work.epoch,
+            owner_id,
+            [attempt_id for attempt_id, _, _ in attempts],
+            [call_id for _, call_id, _ in attempts],
+            [window_until for _, _, window_until in attempts],
+            lease_s,
+            now,
+        )
+        return [row["attempt_id"] for row in rows]
+
+    async def give_back(self, workspace_id: WorkspaceId, owner_id: OwnerId, attempt_ids: Sequence[AttemptId]) -> None:
+        await self._connection.execute(_SQL["give_back_calls"], workspace_id, owner_id, attempt_ids)
+        await self._connection.execute(_SQL["give_back_attempts"], workspace_id, owner_id, attempt_ids)
+
+    async def defer(self, workspace_id: WorkspaceId, until_by_call: Mapping[CallId, datetime]) -> None:
+        await self._connection.execute(
+            _SQL["defer"], workspace_id, list(until_by_call.keys()), list(until_by_call.values())
+        )
+
+    async def put_off(self, workspace_id: WorkspaceId, call_ids: Sequence[CallId], for_s: float) -> None:
+        await self._connection.execute(_SQL["put_off"], workspace_id, call_ids, for_s)
+
+    async def record_progress(
+        self,
+        rang: Sequence[tuple[WorkspaceId, AttemptId, datetime]],
+        answered: Sequence[tuple[WorkspaceId, AttemptId, datetime]],
+    ) -> None:
+        for name, marks in (("record_rang", rang), ("record_answered", answered)):
+            if marks:
+                await self._connection.execute(
+                    _SQL[name], [m[0] for m in marks], [m[1] for m in marks], [m[2] for m in marks]
+                )
+
+    async def record_driver_ids(self, workspace_id: WorkspaceId, driver_ids: Mapping[AttemptId, str]) -> None:
+        await self._connection.execute(
+            _SQL["record_driver_ids"], workspace_id, list(driver_ids.keys()), list(driver_ids.values())
+        )
+
+    async def settle(self, entries: Sequence[SettleEntry]) -> Sequence[SettledCall]:
+        rows = await self._connection.fetch(
+            _SQL["settle"],
+            [e.workspace_id for e in entries],
+            [e.attempt_id for e in entries],
+            [e.call_id for e in entries],
+            [e.outcome.disposition for e in entries],
+            [e.outcome.cause.sip_status for e in entries],
+            [e.outcome.cause.q850_cause for e in entries],
+            [e.outcome.cause.text for e in entries],
+            [e.outcome.talk_ms for e in entries],
+            [e.outcome.voicemail_detected for e in entries],
+            [e.rang_at for e in entries],
+            [e.answered_at for e in entries],
+            [e.released_at for e in entries],
+            [e.status for e in entries],
+            [e.sub_status for e in entries],
+            [e.next_attempt_at for e in entries],
+            [e.spends_retry for e in entries],
+        )
+        return [SettledCall(row["call_id"], CallStatus(row["status"]), row["sub_status"]) for row in rows]
+
+    async def renew_leases(
+        self, owner_id: OwnerId, attempts: Sequence[tuple[WorkspaceId, AttemptId]], lease_s: float
+    ) -> None:
+        await self._connection.execute(
+            _SQL["renew_leases"],
+            owner_id,
+            [attempt_id for _, attempt_id in attempts],
+            lease_s,
+            [workspace_id for workspace_id, _ in attempts],
+        )
+
+    async def expired(self, count_max: int) -> Sequence[ExpiredAttempt]:
+        rows = await self._connection.fetch(_SQL["expired"], count_max)
+        return [ExpiredAttempt(**dict(row)) for row in rows]
+
+    async def reconcile(self, attempts: Sequence[ExpiredAttempt]) -> Sequence[SettledCall]:
+        rows = await self._connection.fetch(
+            _SQL["reconcile"],
+            [a.workspace_id for a in attempts],
+            [a.attempt_id for a in attempts],
+            [a.call_id for a in attempts],
+        )
+        return [SettledCall(row["call_id"], CallStatus(row["status"]), row["sub_status"]) for row in rows]
+
+    async def slow_trunk(self, workspace_id: WorkspaceId, trunk_id: TrunkId, for_s: float) -> None:
+        await self._connection.execute(_SQL["slow_trunk"], workspace_id, trunk_id, for_s)
+
+    async def stop_trunk(self, workspace_id: WorkspaceId, trunk_id: TrunkId) -> None:
+        await self._connection.execute(_SQL["stop_trunk"], workspace_id, trunk_id)
+
+    async def prune(self, outbox_keep_h: int, count_max: int) -> int:
+        grants = await self._connection.execute(_SQL["prune_pace_grants"], count_max)
+        events = await self._connection.execute(_SQL["prune_outbox"], count_max, outbox_keep_h)
+        return int(grants.rsplit(" ", 1)[1]) + int(events.rsplit(" ", 1)[1])

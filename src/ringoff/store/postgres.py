@@ -1,0 +1,337 @@
+"""The store: pools, transactions that surely committed or surely raised, and wake-ups by NOTIFY."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from typing import Any, Self, TypeAlias
+
+import asyncpg
+import msgspec
+
+from ringoff.domain.errors import DatabaseUnavailable, InvalidInput, MigrationRefused, SerializationConflict
+from ringoff.store.calls import PostgresCalls
+from ringoff.store.campaigns import PostgresCampaigns
+from ringoff.store.connection import Connection
+from ringoff.store.dispatch import PostgresDispatch
+from ringoff.store.invariants import PostgresInvariants
+from ringoff.store.migrate import pending
+from ringoff.store.sql_loader import load
+from ringoff.store.terminations import PostgresTerminations
+from ringoff.store.workspaces import PostgresWorkspaces
+
+Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
+
+WAKEUP_CHANNEL = "ringoff_due"
+SERVER_MAJOR_MIN = 15
+
+_SQL = load("postgres")
+_SETTINGS = _SQL["settings"]
+_BEGIN = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE"
+_CONNECT_TIMEOUT_S = 5.0
+_ACQUIRE_TIMEOUT_S = 10.0
+# A process that stops in the middle of a request may hold an agent's shared lock: an order waits no longer than this.
+# An upload that streams is not idle.
+_IDLE_IN_TRANSACTION_MS = 10_000
+_DISPATCH_STATEMENT_MS = 30_000
+_ORDER_STATEMENT_MS = 30_000
+_JSONB_VERSION = b"\x01"
+
+# Whole classes of SQLSTATE: 08 connection, 53 resources, 57 operator intervention (shutdown, restart, timeout).
+_SERVER_TROUBLE = (
+    asyncpg.PostgresConnectionError,
+    asyncpg.InsufficientResourcesError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.IdleInTransactionSessionTimeoutError,
+)
+_CANNOT_CONNECT = (*_SERVER_TROUBLE, asyncpg.InvalidAuthorizationSpecificationError, asyncpg.InvalidCatalogNameError)
+
+
+class PostgresTransaction:
+    """One open transaction; each property is the store of one noun on its connection."""
+
+    __slots__ = ("_connection",)
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    @property
+    def workspaces(self) -> PostgresWorkspaces:
+        return PostgresWorkspaces(self._connection)
+
+    @property
+    def campaigns(self) -> PostgresCampaigns:
+        return PostgresCampaigns(self._connection)
+
+    @property
+    def calls(self) -> PostgresCalls:
+        return PostgresCalls(self._connection)
+
+    @property
+    def dispatch(self) -> PostgresDispatch:
+        return PostgresDispatch(self._connection)
+
+    @property
+    def terminations(self) -> PostgresTerminations:
+        return PostgresTerminations(self._connection)
+
+    @property
+    def invariants(self) -> PostgresInvariants:
+        return PostgresInvariants(self._connection)
+
+    @property
+    def connection(self) -> Connection:
+        """For migrations, invariants and tests; operations never touch it."""
+        return self._connection
+
+
+class PostgresStore:
+    """PostgreSQL as the product sees it. Made by ``connect``; ``close`` gives the connections back."""
+
+    def __init__(self, dsn: str, pool: Pool, order_pool: Pool, dispatch_pool: Pool) -> None:
+        self._dsn = dsn
+        self._pool = pool
+        self._order_pool = order_pool
+        self._dispatch_pool = dispatch_pool
+
+    @classmethod
+    async def connect(
+        cls,
+        dsn: str,
+        *,
+        pool_max: int = 10,
+        order_pool_max: int = 4,
+        dispatch_pool_max: int = 10,
+        originate_timeout_ms: int = 1_000,
+        statement_timeout_ms: int = 600_000,
+    ) -> Self:
+        """Open the pools; ``DatabaseUnavailable`` when nobody answers, ``MigrationRefused`` for a server below 15.
+
+        Terminations have a pool of their own, so that uploads never stand in their way. The dispatch loops have one, so
+        that a burst of requests never delays a dial, and because the database must end their transactions early: a
+        dead dispatcher may not hold up a termination for longer than ``originate_timeout_ms``.
+        """
+        requests = {
+            "statement_timeout": str(statement_timeout_ms),
+            "idle_in_transaction_session_timeout": str(_IDLE_IN_TRANSACTION_MS),
+            # A plan kept from when the tables were small would read them whole after the first big upload.
+            "plan_cache_mode": "force_custom_plan",
+        }
+        # Their statements have an index each: whatever the statistics say, none may read a whole table.
+        orders = requests | {"statement_timeout": str(_ORDER_STATEMENT_MS), "enable_seqscan": "off"}
+        dispatch = {
+            "statement_timeout": str(_DISPATCH_STATEMENT_MS),
+            "idle_in_transaction_session_timeout": str(originate_timeout_ms),
+            # Planning each time would cost more than running; but every statement of the loops has its index, so a
+            # kept plan is safe as long as it never reads a whole table.
+            "enable_seqscan": "off",
+        }
+        pools: list[Pool] = []
+        try:
+            for size_max, settings in ((pool_max, requests), (order_pool_max, orders), (dispatch_pool_max, dispatch)):
+                pools.append(await _open_pool(dsn, size_max, settings))
+        except BaseException:
+            for pool in pools:
+                pool.terminate()
+            raise
+        return cls(dsn, *pools)
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[PostgresTransaction]:
+        async with _transaction(self._pool) as transaction:
+            yield transaction
+
+    @asynccontextmanager
+    async def single_read(self) -> AsyncIterator[PostgresTransaction]:
+        async with _acquired(self._order_pool) as connection:
+            with _translated(connection):
+                yield PostgresTransaction(connection)
+
+    @asynccontextmanager
+    async def order_transaction(self) -> AsyncIterator[PostgresTransaction]:
+        async with _transaction(self._order_pool) as transaction:
+            yield transaction
+
+    @asynccontextmanager
+    async def dispatch_transaction(self) -> AsyncIterator[PostgresTransaction]:
+        async with _transaction(self._dispatch_pool) as transaction:
+            yield transaction
+
+    @asynccontextmanager
+    async def wakeups(self) -> AsyncIterator[AsyncIterator[None]]:
+        """A dedicated LISTEN connection; its iterator yields once a burst and raises when the connection is gone."""
+        connection = await connect_once(self._dsn)
+        due = asyncio.Event()
+        try:
+            connection.add_termination_listener(lambda _connection: due.set())
+            with _translated(connection):
+                await connection.add_listener(WAKEUP_CHANNEL, lambda *_notification: due.set())
+            yield _bursts(connection, due)
+        finally:
+            connection.terminate()
+
+    async def ping(self) -> None:
+        async with _acquired(self._pool) as connection:
+            with _translated(connection):
+                waiting = await pending(connection)
+        if waiting:
+            raise MigrationRefused(f"migration {waiting[0].file_name} has not been applied")
+
+    async def close(self, timeout_s: float = 5.0) -> None:
+        """Give open transactions ``timeout_s`` to end, then cut the connections."""
+        for pool in (self._dispatch_pool, self._order_pool, self._pool):
+            try:
+                async with asyncio.timeout(timeout_s):
+                    await pool.close()
+            except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+                pool.terminate()
+
+
+async def connect_once(dsn: str) -> "asyncpg.Connection[asyncpg.Record]":
+    """One connection outside the pools, set up like theirs: for migrations, LISTEN and diagnosis."""
+    with _translated_connect():
+        connection = await asyncpg.connect(dsn, timeout=_CONNECT_TIMEOUT_S, server_settings=_session_settings())
+        await _prepare(connection)
+    return connection
+
+
+async def server_settings(connection: Connection, names: Sequence[str]) -> Mapping[str, str]:
+    """What the server has set, by name; a name that it does not know is left out."""
+    with _translated(connection):
+        rows = await connection.fetch(_SETTINGS, names)
+    return {row["name"]: row["setting"] for row in rows}
+
+
+def _session_settings() -> dict[str, str]:
+    # The planner's JIT never pays for statements that take a millisecond.
+    # A server that cannot reach us any more should notice, and let go of our locks.
+    return {
+        "application_name": "ringoff",
+        "timezone": "UTC",
+        "jit": "off",
+        "tcp_keepalives_idle": "10",
+        "tcp_keepalives_interval": "5",
+        "tcp_keepalives_count": "3",
+    }
+
+
+async def _open_pool(dsn: str, size_max: int, settings: dict[str, str]) -> Pool:
+    with _translated_connect():
+        return await asyncpg.create_pool(
+            dsn,
+            min_size=1,
+            max_size=size_max,
+            timeout=_CONNECT_TIMEOUT_S,
+            init=_prepare,
+            reset=_keep_session,
+            server_settings=_session_settings() | settings,
+        )
+
+
+async def _prepare(connection: Connection) -> None:
+    major = connection.get_server_version().major
+    if major < SERVER_MAJOR_MIN:
+        raise MigrationRefused(f"PostgreSQL {SERVER_MAJOR_MIN} or later is needed; this server is {major}")
+    await connection.set_type_codec(
+        "jsonb", schema="pg_catalog", format="binary", encoder=_encode_jsonb, decoder=_decode_jsonb
+    )
+
+
+async def _keep_session(_connection: Connection) -> None:
+    """Nothing to reset: our transactions leave nothing behind in a session, and a reset costs a round trip each."""
+
+
+def _encode_jsonb(value: Any) -> bytes:
+    return _JSONB_VERSION + msgspec.json.encode(value)
+
+
+def _decode_jsonb(stored: bytes) -> Any:
+    return msgspec.json.decode(memoryview(stored)[1:])
+
+
+async def _bursts(connection: "asyncpg.Connection[asyncpg.Record]", due: asyncio.Event) -> AsyncIterator[None]:
+    while True:
+        await due.wait()
+        due.clear()
+        if connection.is_closed():
+            raise DatabaseUnavailable("the connection that listens for due calls was lost")
+        yield None
+
+
+@asynccontextmanager
+async def _acquired(pool: Pool) -> AsyncIterator[Connection]:
+    with _translated_connect():
+        connection = await pool.acquire(timeout=_ACQUIRE_TIMEOUT_S)
+    try:
+        yield connection
+    finally:
+        await pool.release(connection)
+
+
+@asynccontextmanager
+async def _transaction(pool: Pool) -> AsyncIterator[PostgresTransaction]:
+    """BEGIN and COMMIT are sent by hand because PostgreSQL answers the COMMIT of a failed transaction with a polite
+    ROLLBACK, which a driver takes for success. An acknowledgement must never rest on that."""
+    async with _acquired(pool) as connection:
+        with _translated(connection):
+            await connection.execute(_BEGIN)
+            try:
+                yield PostgresTransaction(connection)
+            except asyncio.CancelledError:
+                # Given up, perhaps because the database does not answer: asking it to roll back could wait for ever.
+                connection.terminate()
+                raise
+            except BaseException:
+                await _roll_back(connection)
+                raise
+            if await connection.execute("COMMIT") != "COMMIT":
+                raise DatabaseUnavailable("the transaction was rolled back: a statement in it had failed")
+
+
+async def _roll_back(connection: Connection) -> None:
+    """Without hiding the error that led here: a connection that cannot even roll back is cut, which rolls back."""
+    if _is_lost(connection):
+        return
+    try:
+        await connection.execute("ROLLBACK")
+    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError):
+        if not _is_lost(connection):
+            connection.terminate()
+
+
+@contextmanager
+def _translated_connect() -> Iterator[None]:
+    try:
+        yield
+    except asyncpg.ClientConfigurationError as error:
+        raise InvalidInput(f"the database URL is not usable: {error}", field="database_url") from error
+    except (OSError, asyncpg.InterfaceError, *_CANNOT_CONNECT) as error:
+        raise DatabaseUnavailable(f"the database cannot be reached: {str(error) or type(error).__name__}") from error
+
+
+@contextmanager
+def _translated(connection: Connection) -> Iterator[None]:
+    """The one place where a driver's error becomes one of ours."""
+    try:
+        yield
+    except (asyncpg.SerializationError, asyncpg.DeadlockDetectedError) as error:
+        raise SerializationConflict(f"the database ended the transaction: {error}") from error
+    except asyncpg.ReadOnlySQLTransactionError as error:
+        # After a fail-over this session still talks to what has become a standby; the next one finds the primary.
+        connection.terminate()
+        raise DatabaseUnavailable("the database has become read-only") from error
+    except _SERVER_TROUBLE as error:
+        raise DatabaseUnavailable(f"the database is not available: {error}") from error
+    except (OSError, asyncpg.InterfaceError, asyncpg.InternalClientError) as error:
+        # The first two can also come from the caller's own work inside the transaction; then the connection is alive.
+        # The third is what a session says that was told to end between two statements.
+        if isinstance(error, asyncpg.InternalClientError) or _is_lost(connection):
+            raise DatabaseUnavailable("the connection to the database was lost") from error
+        raise
+
+
+def _is_lost(connection: Connection) -> bool:
+    """A lost connection is closed, or has been taken from its holder by the pool, which makes it refuse to answer."""
+    try:
+        return connection.is_closed()
+    except asyncpg.InterfaceError:
+        return True

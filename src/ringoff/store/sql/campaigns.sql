@@ -1,0 +1,72 @@
+-- Campaigns as people handle them: upload, start, list.
+
+-- name: add_campaign
+INSERT INTO campaign (workspace_id, agent_id, kind, name, status, call_config, variables_map, start_at, end_at)
+VALUES ($1, $2, 'list', $3, 'draft', $4, $5, $6, $7)
+RETURNING campaign_id
+
+-- name: register_contacts
+INSERT INTO call (workspace_id, campaign_id, contact_id, epoch, called_number, next_attempt_at)
+SELECT k.workspace_id, k.campaign_id, t.contact_id, k.epoch, t.called_number, k.start_at
+FROM campaign k
+JOIN contact t ON t.workspace_id = k.workspace_id AND t.campaign_id = k.campaign_id
+WHERE k.workspace_id = $1 AND k.campaign_id = $2
+ORDER BY t.contact_id
+
+-- name: analyze
+ANALYZE (SKIP_LOCKED) call, contact
+
+-- name: set_total_count
+UPDATE campaign SET total_count = $3 WHERE workspace_id = $1 AND campaign_id = $2
+
+-- name: campaign
+SELECT campaign_id, workspace_id, agent_id, name, status, epoch, trunk_id, calling_numbers, call_config, start_at,
+    end_at, created_at, updated_at, total_count
+FROM campaign
+WHERE workspace_id = $1 AND campaign_id = $2 AND kind = 'list'
+
+-- name: start
+UPDATE campaign
+SET status = CASE WHEN start_at > coalesce($5::timestamptz, statement_timestamp()) THEN 'scheduled' ELSE 'ongoing' END,
+    trunk_id = $3,
+    calling_numbers = $4,
+    updated_at = clock_timestamp()
+WHERE workspace_id = $1 AND campaign_id = $2 AND kind = 'list' AND status = 'draft'
+RETURNING campaign_id, workspace_id, agent_id, name, status, epoch, trunk_id, calling_numbers, call_config, start_at,
+    end_at, created_at, updated_at, total_count
+
+-- name: campaigns
+SELECT campaign_id, workspace_id, agent_id, name, status, epoch, trunk_id, calling_numbers, call_config, start_at,
+    end_at, created_at, updated_at, total_count
+FROM campaign
+WHERE workspace_id = $1 AND kind = 'list'
+ORDER BY campaign_id DESC
+LIMIT $2 OFFSET $3
+
+-- name: count_campaigns
+SELECT count(*) FROM campaign WHERE workspace_id = $1 AND kind = 'list'
+
+-- name: status_counts
+SELECT v.campaign_id,
+    count(*) FILTER (WHERE v.status = 'registered') AS registered_count,
+    count(*) FILTER (WHERE v.status = 'completed') AS completed_count
+FROM call_effective v
+WHERE v.workspace_id = $1 AND v.campaign_id = ANY($2::uuid[])
+GROUP BY v.campaign_id
+
+-- name: calling_numbers_in_contacts
+SELECT t.called_number, min(t.line_no) AS line_no
+FROM contact t
+WHERE t.workspace_id = $1 AND t.campaign_id = $2 AND t.called_number = ANY($3::text[])
+GROUP BY t.called_number
+ORDER BY t.called_number
+
+-- name: add_individual_campaign
+INSERT INTO campaign (workspace_id, agent_id, kind, name, status, trunk_id, call_config)
+VALUES ($1, $2, 'individual', 'individual calls', 'ongoing', $3, $4)
+ON CONFLICT (workspace_id, agent_id, trunk_id) WHERE kind = 'individual' DO NOTHING
+
+-- name: individual_campaign
+SELECT campaign_id, epoch
+FROM campaign
+WHERE workspace_id = $1 AND agent_id = $2 AND trunk_id = $3 AND kind = 'individual'

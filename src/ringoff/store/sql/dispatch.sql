@@ -1,0 +1,429 @@
+-- Claim, permit, settle, rescue. These statements are the only writers of a call on its way to the wire and back,
+-- so they read the raw status; each of them judges fences itself.
+-- Row locks are taken in one order everywhere: calls by id, then their attempts.
+
+-- name: work
+-- Outside any lock: what might be dialled. The lateral probe reads one entry of call_due per campaign.
+SELECT
+    k.workspace_id, k.campaign_id, k.agent_id, k.trunk_id, k.epoch, k.kind, k.call_config, k.calling_numbers,
+    due.next_attempt_at AS next_due_at,
+    coalesce($1::timestamptz, statement_timestamp()) AS now
+FROM campaign k
+JOIN trunk t ON t.workspace_id = k.workspace_id AND t.trunk_id = k.trunk_id AND t.is_enabled
+CROSS JOIN LATERAL (
+    SELECT c.next_attempt_at
+    FROM call c
+    WHERE c.campaign_id = k.campaign_id AND c.epoch = k.epoch AND c.status IN ('registered', 'retry')
+    ORDER BY c.next_attempt_at
+    LIMIT 1
+) due
+WHERE k.status = 'ongoing'
+ORDER BY due.next_attempt_at, k.campaign_id
+
+-- name: lock_trunk
+-- NO KEY: a foreign key that points at the trunk does not queue behind the pace.
+SELECT FROM trunk WHERE workspace_id = $1 AND trunk_id = $2 FOR NO KEY UPDATE
+
+-- name: pace_state
+-- A statement of its own after lock_trunk: its snapshot must be younger than the lock. Grants are read as far back as
+-- they matter: one second, or the gap between two calls of a trunk that is slower than one a second (and slowed to half).
+SELECT
+    t.cps_max, t.channels_max, t.is_enabled,
+    coalesce(t.slowed_until > clock_timestamp(), false) AS is_slowed,
+    (
+        SELECT count(*)
+        FROM dial_attempt a
+        WHERE a.workspace_id = t.workspace_id AND a.trunk_id = t.trunk_id
+          AND a.state IN ('prepared', 'originated', 'ringing', 'answered')
+    ) AS live_count,
+    ARRAY(
+        SELECT extract(epoch FROM clock_timestamp() - g.granted_at)::float8
+        FROM pace_grant g
+        WHERE g.workspace_id = t.workspace_id AND g.trunk_id = t.trunk_id
+          AND g.granted_at > statement_timestamp() - make_interval(secs => greatest(1, 2 / t.cps_max) + $3)
+        ORDER BY g.granted_at DESC
+    ) AS grant_ages_s,
+    ARRAY(
+        SELECT g.grant_count
+        FROM pace_grant g
+        WHERE g.workspace_id = t.workspace_id AND g.trunk_id = t.trunk_id
+          AND g.granted_at > statement_timestamp() - make_interval(secs => greatest(1, 2 / t.cps_max) + $3)
+        ORDER BY g.granted_at DESC
+    ) AS grant_counts
+FROM trunk t
+WHERE t.workspace_id = $1 AND t.trunk_id = $2
+
+-- name: claim
+-- The epoch comes as a parameter: a join with campaign makes the planner sort every pending call.
+-- SKIP LOCKED keeps claimers apart; one_live_attempt_per_call decides when two of them still meet.
+WITH picked AS MATERIALIZED (
+    SELECT c.call_id, c.contact_id, c.called_number, c.calling_number, c.retries_used, c.congestion_count, c.call_config
+    FROM call c
+    WHERE c.campaign_id = $2 AND c.epoch = $3 AND c.status IN ('registered', 'retry')
+      AND c.next_attempt_at <= coalesce($9::timestamptz, statement_timestamp())
+      AND NOT EXISTS (
+          SELECT FROM dial_attempt a
+          WHERE a.workspace_id = $1 AND a.call_id = c.call_id
+            AND a.state IN ('prepared', 'originated', 'ringing', 'answered')
+      )
+    ORDER BY c.next_attempt_at
+    LIMIT $7
+    FOR UPDATE OF c SKIP LOCKED
+), prepared AS (
+    INSERT INTO dial_attempt (workspace_id, call_id, campaign_id, trunk_id, owner_id, lease_until, calling_number)
+    SELECT
+        $1, p.call_id, $2, $4, $5, clock_timestamp() + make_interval(secs => $8),
+        coalesce(
+            p.calling_number,
+            ($6::text[])[1 + ((row_number() OVER () + $10::bigint) % greatest(cardinality($6::text[]), 1))::int]
+        )
+    FROM picked p
+    ON CONFLICT (workspace_id, call_id) WHERE state IN ('prepared', 'originated', 'ringing', 'answered') DO NOTHING
+    RETURNING attempt_id, call_id, calling_number
+), granted AS (
+    INSERT INTO pace_grant (workspace_id, trunk_id, grant_count)
+    SELECT $1, $4, count(*) FROM prepared HAVING count(*) > 0
+)
+SELECT
+    a.attempt_id, a.call_id, p.called_number, a.calling_number, t.callee_name, t.custom_args,
+    p.retries_used, p.congestion_count, p.call_config
+FROM prepared a
+JOIN picked p ON p.call_id = a.call_id
+JOIN contact t ON t.workspace_id = $1 AND t.campaign_id = $2 AND t.contact_id = p.contact_id
+
+-- name: lock_for_permit
+-- Shared, in the one order: number fences, agent, campaign. An order takes exactly one of them, exclusively.
+SELECT
+    pg_advisory_xact_lock_shared(lock_key('number_fences', $1, $1)),
+    pg_advisory_xact_lock_shared(lock_key('agent', $1, $2)),
+    pg_advisory_xact_lock_shared(lock_key('campaign', $1, $3))
+
+-- name: permit
+-- Runs after lock_for_permit, in a statement of its own: the snapshot must be younger than the locks.
+WITH input AS (
+    SELECT * FROM unnest($6::uuid[], $7::uuid[], $8::timestamptz[]) AS i (attempt_id, call_id, window_until)
+), gate AS (
+    SELECT FROM campaign k
+    JOIN trunk t ON t.workspace_id = k.workspace_id AND t.trunk_id = k.trunk_id
+    WHERE k.workspace_id = $1 AND k.campaign_id = $2 AND k.agent_id = $3 AND k.epoch = $4
+      AND k.status = 'ongoing' AND t.is_enabled
+), locked AS MATERIALIZED (
+    -- By primary key alone, judged afterwards: with a status beside it the planner may prefer an index that its
+    -- statistics believe empty, and read every pending call.
+    SELECT c.call_id, c.epoch, c.status, c.called_number, c.registered_xid
+    FROM call c
+    WHERE c.workspace_id = $1 AND c.call_id = ANY($7::uuid[])
+    ORDER BY c.call_id
+    FOR UPDATE OF c
+), permitted AS MATERIALIZED (
+    SELECT l.call_id
+    FROM locked l
+    WHERE l.epoch = $4 AND l.status IN ('registered', 'retry')
+      AND EXISTS (SELECT FROM gate)
+      AND NOT EXISTS (
+          SELECT FROM number_fence f
+          WHERE f.workspace_id = $1 AND f.called_number = l.called_number
+            AND (f.campaign_id IS NULL OR f.campaign_id = $2) AND (f.agent_id IS NULL OR f.agent_id = $3)
+            AND pg_visible_in_snapshot(l.registered_xid, f.registered_in)
+      )
+), originated AS (
+    UPDATE dial_attempt a
+    SET state = 'originated',
+        originated_at = clock_timestamp(),
+        lease_until = clock_timestamp() + make_interval(secs => $9)
+    FROM input i
+    JOIN permitted p ON p.call_id = i.call_id
+    WHERE a.workspace_id = $1 AND a.attempt_id = i.attempt_id AND a.owner_id = $5
+      AND a.state = 'prepared' AND a.lease_until > clock_timestamp()
+      AND coalesce($10::timestamptz, clock_timestamp()) < i.window_until
+    RETURNING a.attempt_id, a.call_id
+)
+UPDATE call c
+SET status = 'ongoing', sub_status = 'ACCEPTED', next_attempt_at = NULL, last_attempt_at = clock_timestamp()
+FROM originated o
+WHERE c.workspace_id = $1 AND c.call_id = o.call_id
+RETURNING o.attempt_id
+
+-- name: give_back_calls
+-- Only for permits of this very transaction whose request has not left: the call waits as it did before.
+WITH unsent AS MATERIALIZED (
+    SELECT a.call_id
+    FROM dial_attempt a
+    WHERE a.workspace_id = $1 AND a.attempt_id = ANY($3::uuid[]) AND a.owner_id = $2 AND a.state = 'originated'
+)
+UPDATE call c
+SET status = CASE WHEN c.retries_used + c.congestion_count > 0 THEN 'retry' ELSE 'registered' END,
+    sub_status = CASE WHEN c.retries_used + c.congestion_count > 0 THEN 'RETRY_SCHEDULED' ELSE 'QUEUED' END,
+    next_attempt_at = statement_timestamp(),
+    last_attempt_at = CASE WHEN c.retries_used + c.congestion_count > 0 THEN c.last_attempt_at END
+WHERE c.workspace_id = $1 AND c.call_id = ANY(ARRAY(SELECT u.call_id FROM unsent u))
+
+-- name: give_back_attempts
+-- An attempt that never reached the wire was no attempt.
+DELETE FROM dial_attempt a
+WHERE a.workspace_id = $1 AND a.attempt_id = ANY($3::uuid[]) AND a.owner_id = $2
+  AND a.state IN ('prepared', 'originated')
+
+-- name: defer
+WITH locked AS MATERIALIZED (
+    SELECT c.call_id, c.status
+    FROM call c
+    WHERE c.workspace_id = $1 AND c.call_id = ANY($2::uuid[])
+    ORDER BY c.call_id
+    FOR UPDATE OF c
+)
+UPDATE call c
+SET next_attempt_at = i.until_at
+FROM unnest($2::uuid[], $3::timestamptz[]) AS i (call_id, until_at)
+JOIN locked l ON l.call_id = i.call_id AND l.status IN ('registered', 'retry')
+WHERE c.workspace_id = $1 AND c.call_id = i.call_id
+
+-- name: put_off
+-- What a permit refused is behind a fence nearly always: claiming it again before the sweeper comes would only burn pace.
+WITH locked AS MATERIALIZED (
+    SELECT c.call_id, c.status
+    FROM call c
+    WHERE c.workspace_id = $1 AND c.call_id = ANY($2::uuid[])
+    ORDER BY c.call_id
+    FOR UPDATE OF c
+)
+UPDATE call c
+SET next_attempt_at = statement_timestamp() + make_interval(secs => $3)
+WHERE c.workspace_id = $1
+  AND c.call_id = ANY(ARRAY(SELECT l.call_id FROM locked l WHERE l.status IN ('registered', 'retry')))
+
+-- name: record_rang
+UPDATE dial_attempt a
+SET state = 'ringing', rang_at = i.rang_at
+FROM unnest($1::uuid[], $2::uuid[], $3::timestamptz[]) AS i (workspace_id, attempt_id, rang_at)
+WHERE a.workspace_id = i.workspace_id AND a.attempt_id = i.attempt_id AND a.state = 'originated'
+
+-- name: record_answered
+UPDATE dial_attempt a
+SET state = 'answered', answered_at = i.answered_at
+FROM unnest($1::uuid[], $2::uuid[], $3::timestamptz[]) AS i (workspace_id, attempt_id, answered_at)
+WHERE a.workspace_id = i.workspace_id AND a.attempt_id = i.attempt_id AND a.state IN ('originated', 'ringing')
+
+-- name: record_driver_ids
+UPDATE dial_attempt a
+SET driver_call_id = i.driver_call_id
+FROM unnest($2::uuid[], $3::text[]) AS i (attempt_id, driver_call_id)
+WHERE a.workspace_id = $1 AND a.attempt_id = i.attempt_id
+
+-- name: settle
+-- A proposed retry becomes cancelled when the call's epoch is over, when its retry was barred, or when a number fence
+-- covers it. A fence that commits after this statement's snapshot finds the call in retry: effectively cancelled, and
+-- settled by the sweeper.
+-- A call that is still registered or in retry here lost its permit's commit (the database died) but was dialled: it
+-- takes the outcome too, unless a fence already made it cancelled for every reader.
+WITH input AS (
+    SELECT *
+    FROM unnest(
+        $1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::smallint[], $6::smallint[], $7::text[], $8::int[],
+        $9::boolean[], $10::timestamptz[], $11::timestamptz[], $12::timestamptz[], $13::text[], $14::text[],
+        $15::timestamptz[], $16::boolean[]
+    ) AS i (
+        workspace_id, attempt_id, call_id, disposition, sip_status, q850_cause, cause_text, talk_ms,
+        voicemail_detected, rang_at, answered_at, released_at, status, sub_status, next_attempt_at, spends_retry
+    )
+), locked AS MATERIALIZED (
+    SELECT
+        c.workspace_id, c.call_id, c.campaign_id, c.epoch, c.status, c.retry_barred, c.termination_id, c.called_number,
+        c.registered_xid
+    FROM call c
+    JOIN input i ON i.workspace_id = c.workspace_id AND i.call_id = c.call_id
+    ORDER BY c.call_id
+    FOR UPDATE OF c
+), over AS (
+    UPDATE dial_attempt a
+    SET state = CASE WHEN i.disposition = 'indeterminate' THEN 'indeterminate' ELSE 'released' END,
+        originated_at = coalesce(a.originated_at, a.prepared_at),
+        rang_at = coalesce(a.rang_at, i.rang_at),
+        answered_at = coalesce(a.answered_at, i.answered_at),
+        released_at = i.released_at,
+        disposition = i.disposition,
+        sip_status = i.sip_status,
+        q850_cause = i.q850_cause,
+        cause_text = i.cause_text
+    FROM input i
+    JOIN locked l ON l.workspace_id = i.workspace_id AND l.call_id = i.call_id
+    WHERE a.workspace_id = i.workspace_id AND a.attempt_id = i.attempt_id
+      AND a.state IN ('prepared', 'originated', 'ringing', 'answered')
+    -- Everything that comes after is returned from here: a join back to the input knows no statistics and goes wrong.
+    RETURNING i.*, l.status AS status_before, l.retry_barred, l.termination_id, l.epoch, l.campaign_id, l.called_number,
+        l.registered_xid
+), judged AS (
+    SELECT
+        o.*, k.agent_id,
+        (o.retry_barred OR o.epoch < k.epoch OR EXISTS (
+            SELECT FROM number_fence f
+            WHERE f.workspace_id = o.workspace_id AND f.called_number = o.called_number
+              AND (f.campaign_id IS NULL OR f.campaign_id = o.campaign_id) AND (f.agent_id IS NULL OR f.agent_id = k.agent_id)
+              AND pg_visible_in_snapshot(o.registered_xid, f.registered_in)
+        )) AS is_fenced
+    FROM over o
+    JOIN campaign k ON k.workspace_id = o.workspace_id AND k.campaign_id = o.campaign_id
+), decided AS (
+    SELECT
+        j.*,
+        CASE WHEN j.status = 'retry' AND j.is_fenced THEN 'cancelled' ELSE j.status END AS final_status,
+        f.termination_id AS fence_termination_id,
+        f.sub_status AS fence_sub_status
+    FROM judged j
+    LEFT JOIN campaign_fence f
+        ON j.is_fenced AND f.workspace_id = j.workspace_id AND f.campaign_id = j.campaign_id AND f.epoch = j.epoch
+    WHERE j.status_before = 'ongoing' OR (j.status_before IN ('registered', 'retry') AND NOT j.is_fenced)
+), settled AS (
+    UPDATE call c
+    SET status = d.final_status,
+        sub_status = CASE
+            WHEN d.final_status = 'cancelled' THEN coalesce(d.fence_sub_status, 'USER_TERMINATED')
+            ELSE d.sub_status
+        END,
+        -- The locked version's order: constraints are checked before the update notices that its snapshot is older.
+        termination_id = coalesce(d.termination_id, d.fence_termination_id, (
+            SELECT f.termination_id
+            FROM number_fence f
+            WHERE d.final_status = 'cancelled' AND f.workspace_id = c.workspace_id
+              AND f.called_number = c.called_number
+              AND (f.campaign_id IS NULL OR f.campaign_id = c.campaign_id)
+              AND (f.agent_id IS NULL OR f.agent_id = d.agent_id)
+              AND pg_visible_in_snapshot(c.registered_xid, f.registered_in)
+            ORDER BY f.raised_at, f.termination_id
+            LIMIT 1
+        )),
+        retries_used = c.retries_used + CASE WHEN d.spends_retry AND d.final_status = 'retry' THEN 1 ELSE 0 END,
+        congestion_count = c.congestion_count
+            + CASE WHEN NOT d.spends_retry AND d.final_status = 'retry' THEN 1 ELSE 0 END,
+        talk_ms = CASE WHEN d.answered_at IS NOT NULL THEN d.talk_ms END,
+        voicemail_detected = d.voicemail_detected,
+        next_attempt_at = CASE WHEN d.final_status = 'retry' THEN d.next_attempt_at END,
+        last_attempt_at = coalesce(c.last_attempt_at, d.released_at),
+        ended_at = CASE WHEN d.final_status <> 'retry' THEN clock_timestamp() END
+    FROM decided d
+    WHERE c.workspace_id = d.workspace_id AND c.call_id = d.call_id
+    RETURNING c.workspace_id, c.call_id, c.campaign_id, c.status, c.sub_status, d.attempt_id, d.disposition, d.talk_ms
+), published AS (
+    INSERT INTO outbox_event (workspace_id, event_type, call_id, payload)
+    SELECT
+        s.workspace_id, 'call_completed', s.call_id,
+        jsonb_build_object(
+            'campaign_id', s.campaign_id, 'attempt_id', s.attempt_id, 'status', s.status, 'sub_status', s.sub_status,
+            'disposition', s.disposition, 'talk_ms', s.talk_ms
+        )
+    FROM settled s
+)
+SELECT call_id, status, sub_status FROM settled
+
+-- name: renew_leases
+-- SKIP LOCKED: an attempt that is being settled needs no lease, and waiting for it could cross its locks.
+-- A lease that ran out may be renewed as long as nobody has rescued the attempt: its state says so.
+UPDATE dial_attempt a
+SET lease_until = clock_timestamp() + make_interval(secs => $3)
+FROM (
+    SELECT b.workspace_id, b.attempt_id
+    FROM dial_attempt b
+    WHERE (b.workspace_id, b.attempt_id) IN (SELECT * FROM unnest($4::uuid[], $2::uuid[]))
+      AND b.owner_id = $1 AND b.state IN ('prepared', 'originated', 'ringing', 'answered')
+    FOR UPDATE SKIP LOCKED
+) held
+WHERE a.workspace_id = held.workspace_id AND a.attempt_id = held.attempt_id
+
+-- name: expired
+-- Candidates only: reconcile looks again under the locks.
+SELECT workspace_id, campaign_id, attempt_id, call_id, owner_id, trunk_id, state
+FROM dial_attempt
+WHERE state IN ('prepared', 'originated', 'ringing', 'answered') AND lease_until < clock_timestamp()
+ORDER BY lease_until, attempt_id
+LIMIT $1
+
+-- name: reconcile
+-- The crash rules: the fate is unknown, so the call is never dialled again by itself. A conversation that had begun
+-- counts as one. A pending call behind a fence is already cancelled for every reader: the sweeper settles it.
+WITH input AS (
+    SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::uuid[]) AS i (workspace_id, attempt_id, call_id)
+), locked AS MATERIALIZED (
+    SELECT c.workspace_id, c.call_id, c.campaign_id, c.status, c.epoch, c.called_number, c.registered_xid
+    FROM call c
+    JOIN input i ON i.workspace_id = c.workspace_id AND i.call_id = c.call_id
+    ORDER BY c.call_id
+    FOR UPDATE OF c SKIP LOCKED
+), over AS (
+    UPDATE dial_attempt a
+    SET state = 'indeterminate',
+        disposition = 'indeterminate',
+        released_at = clock_timestamp(),
+        cause_text = 'lease expired in state ' || a.state
+    FROM input i
+    JOIN locked l ON l.workspace_id = i.workspace_id AND l.call_id = i.call_id
+    WHERE a.workspace_id = i.workspace_id AND a.attempt_id = i.attempt_id
+      AND a.state IN ('prepared', 'originated', 'ringing', 'answered') AND a.lease_until < clock_timestamp()
+    RETURNING a.workspace_id, a.attempt_id, a.call_id, a.answered_at,
+        l.status, l.campaign_id, l.epoch, l.called_number, l.registered_xid
+), judged AS (
+    SELECT
+        o.*,
+        o.status IN ('registered', 'retry')
+            AND (o.epoch < k.epoch OR EXISTS (
+                SELECT FROM number_fence f
+                WHERE f.workspace_id = o.workspace_id AND f.called_number = o.called_number
+                  AND (f.campaign_id IS NULL OR f.campaign_id = o.campaign_id) AND (f.agent_id IS NULL OR f.agent_id = k.agent_id)
+                  AND pg_visible_in_snapshot(o.registered_xid, f.registered_in)
+            )) AS is_fenced
+    FROM over o
+    JOIN campaign k ON k.workspace_id = o.workspace_id AND k.campaign_id = o.campaign_id
+), settled AS (
+    UPDATE call c
+    SET status = CASE WHEN j.status = 'ongoing' AND j.answered_at IS NOT NULL THEN 'completed' ELSE 'error' END,
+        sub_status = CASE
+            WHEN j.status = 'ongoing' AND j.answered_at IS NOT NULL THEN 'RECONCILED_TO_COMPLETED_FROM_ONGOING'
+            ELSE 'RECONCILED_TO_ERROR_FROM_' || upper(j.status)
+        END,
+        next_attempt_at = NULL,
+        last_attempt_at = coalesce(c.last_attempt_at, clock_timestamp()),
+        ended_at = clock_timestamp()
+    FROM judged j
+    WHERE c.workspace_id = j.workspace_id AND c.call_id = j.call_id
+      AND j.status IN ('registered', 'retry', 'ongoing') AND NOT j.is_fenced
+    RETURNING c.workspace_id, c.call_id, c.campaign_id, c.status, c.sub_status, j.attempt_id
+), published AS (
+    INSERT INTO outbox_event (workspace_id, event_type, call_id, payload)
+    SELECT
+        s.workspace_id, 'call_completed', s.call_id,
+        jsonb_build_object(
+            'campaign_id', s.campaign_id, 'attempt_id', s.attempt_id, 'status', s.status, 'sub_status', s.sub_status,
+            'disposition', 'indeterminate', 'talk_ms', 0
+        )
+    FROM settled s
+)
+SELECT call_id, status, sub_status FROM settled
+
+-- name: slow_trunk
+UPDATE trunk
+SET slowed_until = greatest(slowed_until, clock_timestamp() + make_interval(secs => $3))
+WHERE workspace_id = $1 AND trunk_id = $2
+
+-- name: stop_trunk
+UPDATE trunk SET is_enabled = false, updated_at = clock_timestamp()
+WHERE workspace_id = $1 AND trunk_id = $2 AND is_enabled
+
+-- name: prune_pace_grants
+-- As far back as the slowest trunk, slowed to half, can still look.
+DELETE FROM pace_grant
+WHERE ctid = ANY(ARRAY(
+    SELECT g.ctid
+    FROM pace_grant g
+    JOIN trunk t ON t.workspace_id = g.workspace_id AND t.trunk_id = g.trunk_id
+    WHERE g.granted_at < statement_timestamp() - make_interval(secs => greatest(60, 3 / t.cps_max))
+    LIMIT $1
+))
+
+-- name: prune_outbox
+DELETE FROM outbox_event
+WHERE ctid = ANY(ARRAY(
+    SELECT e.ctid
+    FROM outbox_event e
+    WHERE e.created_at < statement_timestamp() - make_interval(hours => $2)
+    ORDER BY e.created_at
+    LIMIT $1
+))

@@ -1,0 +1,118 @@
+-- Tenants and what they own besides campaigns.
+
+-- name: lock_first_rows
+SELECT pg_advisory_xact_lock(hashtextextended('first_rows', 0))
+
+-- name: add_workspace
+INSERT INTO workspace (name) VALUES ($1) RETURNING workspace_id, name, created_at
+
+-- name: workspace
+SELECT workspace_id, name, created_at FROM workspace WHERE workspace_id = $1
+
+-- name: workspaces
+SELECT workspace_id, name, created_at FROM workspace ORDER BY created_at, workspace_id
+
+-- name: add_api_key
+INSERT INTO api_key (workspace_id, name, key_hash, prefix) VALUES ($1, $2, $3, $4)
+RETURNING api_key_id, workspace_id, name, prefix, created_at, revoked_at
+
+-- name: principal_by_key_hash
+SELECT workspace_id, api_key_id FROM api_key WHERE key_hash = $1 AND revoked_at IS NULL
+
+-- name: api_keys
+SELECT api_key_id, workspace_id, name, prefix, created_at, revoked_at
+FROM api_key
+WHERE workspace_id = $1
+ORDER BY created_at, api_key_id
+
+-- name: revoke_api_key
+UPDATE api_key SET revoked_at = clock_timestamp()
+WHERE workspace_id = $1 AND api_key_id = $2 AND revoked_at IS NULL
+RETURNING api_key_id, workspace_id, name, prefix, created_at, revoked_at
+
+-- name: add_agent
+INSERT INTO agent (workspace_id, display_name, agent_type, primary_language, custom_variables, config)
+VALUES ($1, $2, $3, $4, $5, $6)
+RETURNING agent_id, workspace_id, display_name, agent_type, primary_language, custom_variables, config, created_at,
+    updated_at
+
+-- name: agent
+SELECT agent_id, workspace_id, display_name, agent_type, primary_language, custom_variables, config, created_at,
+    updated_at
+FROM agent
+WHERE workspace_id = $1 AND agent_id = $2
+
+-- name: agents
+-- Uploads know their size; only individual calls are counted one by one.
+SELECT a.agent_id, a.workspace_id, a.display_name, a.agent_type, a.primary_language, a.custom_variables, a.config,
+    a.created_at, a.updated_at,
+    (
+        SELECT coalesce(sum(k.total_count), 0)
+        FROM campaign k
+        WHERE k.workspace_id = a.workspace_id AND k.agent_id = a.agent_id AND k.kind = 'list'
+    )::bigint
+    + (
+        SELECT count(*)
+        FROM campaign k
+        JOIN contact t ON t.workspace_id = k.workspace_id AND t.campaign_id = k.campaign_id
+        WHERE k.workspace_id = a.workspace_id AND k.agent_id = a.agent_id AND k.kind = 'individual'
+    ) AS call_count
+FROM agent a
+WHERE a.workspace_id = $1
+ORDER BY a.created_at DESC, a.agent_id DESC
+LIMIT $2 OFFSET $3
+
+-- name: add_trunk
+INSERT INTO trunk (workspace_id, name, driver, cps_max, channels_max) VALUES ($1, $2, $3, $4, $5)
+RETURNING trunk_id, workspace_id, name, driver, cps_max, channels_max, is_enabled, created_at, updated_at
+
+-- name: trunk
+SELECT trunk_id, workspace_id, name, driver, cps_max, channels_max, is_enabled, created_at, updated_at
+FROM trunk
+WHERE workspace_id = $1 AND trunk_id = $2
+
+-- name: trunks
+SELECT trunk_id, workspace_id, name, driver, cps_max, channels_max, is_enabled, created_at, updated_at
+FROM trunk
+WHERE workspace_id = $1
+ORDER BY created_at, trunk_id
+
+-- name: change_trunk
+UPDATE trunk
+SET name = coalesce($3, name),
+    cps_max = coalesce($4, cps_max),
+    channels_max = coalesce($5, channels_max),
+    is_enabled = coalesce($6, is_enabled),
+    updated_at = clock_timestamp()
+WHERE workspace_id = $1 AND trunk_id = $2
+RETURNING trunk_id, workspace_id, name, driver, cps_max, channels_max, is_enabled, created_at, updated_at
+
+-- name: add_number
+INSERT INTO number (workspace_id, number, display_name, trunk_id) VALUES ($1, $2, $3, $4)
+ON CONFLICT ON CONSTRAINT one_number_per_workspace DO NOTHING
+RETURNING number_id, workspace_id, number, display_name, trunk_id, created_at
+
+-- name: number
+SELECT number_id, workspace_id, number, display_name, trunk_id, created_at
+FROM number
+WHERE workspace_id = $1 AND number_id = $2
+
+-- name: remove_number
+DELETE FROM number WHERE workspace_id = $1 AND number_id = $2
+RETURNING number_id, workspace_id, number, display_name, trunk_id, created_at
+
+-- name: numbers
+SELECT n.number_id, n.workspace_id, n.number, n.display_name, n.trunk_id, n.created_at,
+    (
+        SELECT count(*)
+        FROM dial_attempt a
+        WHERE a.workspace_id = n.workspace_id AND a.calling_number = n.number
+    ) AS call_count
+FROM number n
+WHERE n.workspace_id = $1
+ORDER BY n.created_at, n.number_id
+
+-- name: numbers_matching
+SELECT g.given, n.number_id, n.workspace_id, n.number, n.display_name, n.trunk_id, n.created_at
+FROM unnest($2::text[]) AS g (given)
+JOIN number n ON n.workspace_id = $1 AND (n.number = g.given OR n.number_id::text = lower(g.given))
