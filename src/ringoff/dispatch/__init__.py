@@ -1,0 +1,1 @@
+"""The loops that dial: claim, permit, settle, rescue, sweep."""

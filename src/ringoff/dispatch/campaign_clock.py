@@ -1,0 +1,83 @@
+"""What the passing of time does to campaigns: they open, they finish, and at their end a fence goes up."""
+
+from datetime import datetime
+
+import structlog
+
+from ringoff.dispatch.limits import DispatchLimits
+from ringoff.domain.call import SubStatus
+from ringoff.domain.errors import DatabaseUnavailable, SerializationConflict
+from ringoff.domain.identifiers import CampaignId, WorkspaceId
+from ringoff.domain.termination import Selector
+from ringoff.ports import Clock, Store
+
+log = structlog.get_logger()
+
+_PRUNE_EVERY = 60
+"""Rounds between two prunings."""
+
+
+class CampaignClock:
+    """Any number may run; every move names the status that it expects."""
+
+    def __init__(
+        self, *, store: Store, clock: Clock, limits: DispatchLimits, now_override: datetime | None = None
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self._limits = limits
+        self._now_override = now_override
+        self._rounds = 0
+
+    async def run(self) -> None:
+        while True:
+            try:
+                await self.tick()
+                if self._rounds % _PRUNE_EVERY == 0:
+                    await self._prune()
+                self._rounds += 1
+            except (DatabaseUnavailable, SerializationConflict) as error:
+                log.warning("campaign clock waits for the database", reason=error.message)
+            await self._clock.sleep(self._limits.poll_s)
+
+    async def _prune(self) -> None:
+        deleted_count = self._limits.prune_batch_max
+        while deleted_count >= self._limits.prune_batch_max:
+            async with self._store.dispatch_transaction() as tx:
+                deleted_count = await tx.dispatch.prune(self._limits.outbox_keep_h, self._limits.prune_batch_max)
+
+    async def tick(self) -> None:
+        """One look at all campaigns."""
+        async with self._store.dispatch_transaction() as tx:
+            ended = await tx.campaigns.past_end(self._now_override)
+        for workspace_id, campaign_id in ended:
+            await self._end(workspace_id, campaign_id)
+        async with self._store.dispatch_transaction() as tx:
+            opened = await tx.campaigns.open_due(self._now_override)
+            if opened:
+                await tx.calls.wake_dispatchers()
+        async with self._store.dispatch_transaction() as tx:
+            finished = await tx.campaigns.finish_done()
+        for campaign_id in opened:
+            log.info("campaign opened", campaign_id=str(campaign_id))
+        for campaign_id in finished:
+            log.info("campaign completed", campaign_id=str(campaign_id))
+
+    async def _end(self, workspace_id: WorkspaceId, campaign_id: CampaignId) -> None:
+        """The campaign's end time is a termination given by nobody: the same fence, the same cost."""
+        async with self._store.order_transaction() as tx:
+            orders = tx.terminations
+            witness = await orders.probe_campaign(workspace_id, campaign_id, None)
+            if witness is None:
+                return
+            await orders.lock_campaign(workspace_id, campaign_id)
+            if not await orders.is_terminable(workspace_id, witness):
+                return  # somebody was faster; what is left is found at the next look
+            termination_id = await orders.add_termination(
+                workspace_id,
+                Selector(campaign_id=campaign_id),
+                api_key_id=None,
+                reason="the campaign's end time has passed",
+            )
+            await orders.fence_campaign(workspace_id, termination_id, campaign_id, SubStatus.CAMPAIGN_TIME_EXCEEDED)
+        log.info("campaign ended by its end time", campaign_id=str(campaign_id))

@@ -1,0 +1,170 @@
+"""Claims what is due, at the pace and in the windows that allow it, and hands each batch to the dialer."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import structlog
+
+from ringoff.dispatch.dialer import Dialer
+from ringoff.dispatch.limits import DispatchLimits
+from ringoff.dispatch.settler import DatabaseTime
+from ringoff.domain.attempt_records import ClaimedCall, DialWork
+from ringoff.domain.call_window import is_open, next_opening
+from ringoff.domain.errors import DatabaseUnavailable, SerializationConflict
+from ringoff.domain.identifiers import OwnerId, TrunkId
+from ringoff.domain.pacing import allowance, wait_s
+from ringoff.ports import Clock, Gate, Store
+
+log = structlog.get_logger()
+
+_WAIT_MIN_S = 0.005
+_IN_FLIGHT_S = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class _Claim:
+    """What came of asking for one batch."""
+
+    calls: Sequence[ClaimedCall]
+    wait_s: float = 0.0
+    """How long to wait before asking again; 0 when more may be claimed at once."""
+    slot_at: float = 0.0
+    """A monotonic instant before the grant was written: from it on the places in the pace may be used."""
+    trunk_is_busy: bool = False
+
+
+class Dispatcher:
+    """One per process. ``run`` until ``stop``; ``wake`` when something may have become due."""
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        clock: Clock,
+        database_time: DatabaseTime,
+        limits: DispatchLimits,
+        owner_id: OwnerId,
+        dialer: Dialer,
+        gate: Gate,
+        now_override: datetime | None = None,
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self._database_time = database_time
+        self._limits = limits
+        self._owner_id = owner_id
+        self._dialer = dialer
+        self._gate = gate
+        self._now_override = now_override
+        self._wakeup = asyncio.Event()
+        self._is_stopping = False
+        self._in_flight = asyncio.Semaphore(limits.dials_in_flight_max)
+        self._rotation = 0
+        self._turn = 0
+
+    def wake(self) -> None:
+        self._wakeup.set()
+
+    def stop(self) -> None:
+        """No new claim, no new permit; batches in flight end by themselves."""
+        self._is_stopping = True
+        self._wakeup.set()
+
+    async def run(self) -> None:
+        """Returns after ``stop``, once the batches in flight are over."""
+        async with asyncio.TaskGroup() as dials:
+            while not self._is_stopping:
+                self._wakeup.clear()
+                try:
+                    wait = await self.dispatch_round(dials)
+                except (DatabaseUnavailable, SerializationConflict) as error:
+                    log.warning("dispatching waits for the database", reason=error.message)
+                    wait = self._limits.backoff_s
+                if wait > 0 and not self._is_stopping:
+                    await self._sleep(wait)
+
+    async def _sleep(self, seconds: float) -> None:
+        try:
+            async with asyncio.timeout(seconds):
+                await self._wakeup.wait()
+        except TimeoutError:
+            pass
+
+    async def dispatch_round(self, dials: asyncio.TaskGroup) -> float:
+        """Give every campaign with work one batch; return how long nothing more can be done."""
+        async with self._store.dispatch_transaction() as tx:
+            work_list = await tx.dispatch.work(self._now_override)
+        if work_list and self._now_override is None:
+            self._database_time.saw(work_list[0].now)
+        wait = self._limits.poll_s
+        busy_trunks: set[TrunkId] = set()
+        for work in self._in_turn(work_list):
+            if self._is_stopping:
+                break
+            until_due = (self._due_at(work) - work.now).total_seconds()
+            if until_due > 0:
+                wait = min(wait, until_due)
+            elif work.trunk_id not in busy_trunks:
+                claim = await self._claim_and_dial(work, dials)
+                if claim.trunk_is_busy:
+                    busy_trunks.add(work.trunk_id)
+                wait = min(wait, claim.wait_s)
+        return wait
+
+    def _in_turn(self, work_list: Sequence[DialWork]) -> Sequence[DialWork]:
+        """Each round starts at another campaign: what a trunk may send now goes to the first that asks."""
+        if not work_list:
+            return work_list
+        self._turn = (self._turn + 1) % len(work_list)
+        return [*work_list[self._turn :], *work_list[: self._turn]]
+
+    def _due_at(self, work: DialWork) -> datetime:
+        """A campaign outside its window is due when the window opens; individual calls bring their own windows."""
+        if work.is_individual or is_open(work.call_config.window, work.now):
+            return work.next_due_at
+        return max(work.next_due_at, next_opening(work.call_config.window, work.now))
+
+    async def _claim_and_dial(self, work: DialWork, dials: asyncio.TaskGroup) -> _Claim:
+        await self._in_flight.acquire()
+        handed_over = False
+        try:
+            claim = await self._claim(work)
+            await self._gate("claim.committed")
+            if claim.calls:
+                dials.create_task(self._dial(work, claim))
+                handed_over = True
+            return claim
+        finally:
+            if not handed_over:
+                self._in_flight.release()
+
+    async def _dial(self, work: DialWork, claim: _Claim) -> None:
+        try:
+            await self._dialer.dial(work, claim.calls, claim.slot_at)
+        finally:
+            self._in_flight.release()
+
+    async def _claim(self, work: DialWork) -> _Claim:
+        slot_ttl_s = self._limits.slot_ttl_ms / 1_000
+        async with self._store.dispatch_transaction() as tx:
+            await tx.dispatch.lock_trunk(work.workspace_id, work.trunk_id)
+            pace = await tx.dispatch.pace_state(work.workspace_id, work.trunk_id, slot_ttl_s)
+            count_max = allowance(pace, self._limits.batch_max, slot_ttl_s)
+            if count_max == 0:
+                return _Claim([], max(_WAIT_MIN_S, wait_s(pace, slot_ttl_s)), trunk_is_busy=True)
+            self._rotation += 1
+            slot_at = self._clock.monotonic()
+            claimed = await tx.dispatch.claim(
+                work,
+                self._owner_id,
+                count_max,
+                self._limits.lease_s,
+                self._rotation * self._limits.batch_max,
+                self._now_override,
+            )
+        if not claimed:
+            # What is due is already claimed, by us or by others, and not yet settled.
+            return _Claim([], _IN_FLIGHT_S)
+        return _Claim(claimed, slot_at=slot_at)

@@ -1,0 +1,36 @@
+"""The limits of the loops; every queue, batch, wait and lease is named here with its unit."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class DispatchLimits:
+    batch_max: int = 50
+    """Calls in one claim, and so in one permit."""
+    dials_in_flight_max: int = 4
+    """Batches between claim and commit at a time; a claim never builds a backlog beyond them."""
+    events_batch_max: int = 500
+    lease_s: float = 15.0
+    permit_ttl_ms: int = 250
+    """No request leaves later than this after its permit was checked."""
+    originate_timeout_ms: int = 1_000
+    slot_ttl_ms: int = 100
+    """No request leaves later than this after its place in the trunk's pace was taken."""
+    permit_grace_s: float = 2.0
+    """How much longer than ``originate_timeout_ms`` a permit's transaction may take before we cut its connection."""
+    put_off_s: float = 30.0
+    """When a call that a permit refused is looked at again, if the sweeper has not come by then."""
+    poll_s: float = 1.0
+    drain_s: float = 5.0
+    silence_timeout_s: float = 40.0
+    """Nothing came back after the request: longer than SIP's Timer B (32 s, RFC 3261)."""
+    ring_timeout_s: float = 60.0
+    release_grace_s: float = 5.0
+    """How long a carrier may take to confirm a release before we write it down ourselves."""
+    congestion_slow_s: float = 10.0
+    sweep_batch_max: int = 5_000
+    rescue_batch_max: int = 500
+    outbox_keep_h: int = 72
+    prune_batch_max: int = 10_000
+    backoff_s: float = 0.5
+    """Pause of a loop after the database did not answer."""

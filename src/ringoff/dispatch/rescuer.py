@@ -1,0 +1,55 @@
+"""Applies the crash rules to attempts whose lease ran out: unknown fate, never dialled again by itself."""
+
+from collections.abc import Container
+
+import structlog
+
+from ringoff.dispatch.limits import DispatchLimits
+from ringoff.domain.errors import DatabaseUnavailable, SerializationConflict
+from ringoff.domain.identifiers import AttemptId
+from ringoff.ports import Clock, Gate, Store
+
+log = structlog.get_logger()
+
+
+class Rescuer:
+    """Any number may run; each looks again under the locks before it decides."""
+
+    def __init__(
+        self, *, store: Store, clock: Clock, limits: DispatchLimits, gate: Gate, ours: Container[AttemptId] = ()
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self._limits = limits
+        self._gate = gate
+        self._ours = ours
+        """Held by this process: after an outage of the database their leases ran out, but their fate is known."""
+
+    async def run(self) -> None:
+        while True:
+            try:
+                found = await self.rescue()
+            except SerializationConflict:
+                continue
+            except DatabaseUnavailable as error:
+                # While it was away nobody could renew a lease: the living get one lease's time to do so.
+                log.warning("rescuing waits for the database", reason=error.message)
+                await self._clock.sleep(self._limits.lease_s)
+                continue
+            if found < self._limits.rescue_batch_max:
+                await self._clock.sleep(self._limits.lease_s / 5)
+
+    async def rescue(self) -> int:
+        """One batch; how many expired attempts were found."""
+        async with self._store.dispatch_transaction() as tx:
+            expired = [
+                attempt
+                for attempt in await tx.dispatch.expired(self._limits.rescue_batch_max)
+                if attempt.attempt_id not in self._ours
+            ]
+            if not expired:
+                return 0
+            await self._gate("rescue.found")
+            settled = await tx.dispatch.reconcile(expired)
+        log.warning("attempts of unknown fate were closed", attempts=len(expired), calls=len(settled))
+        return len(expired)

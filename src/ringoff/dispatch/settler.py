@@ -1,0 +1,252 @@
+"""From the carrier's events to the disposition: the second half of an attempt's life, and its deadlines and lease.
+
+Holds every attempt that this process has put on the wire. What it cannot write at once (the database is away) it keeps
+and writes later: a dialled call is never forgotten while the process lives.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+import structlog
+
+from ringoff.dispatch.limits import DispatchLimits
+from ringoff.dispatch.live_attempt import NOTHING_CAME_BACK, LiveAttempt, OurRelease, Phase
+from ringoff.domain.attempt_records import SettleEntry
+from ringoff.domain.errors import DatabaseUnavailable, RingoffError, SerializationConflict
+from ringoff.domain.events import CarrierEvent, Rang, Released
+from ringoff.domain.identifiers import AttemptId, OwnerId, TrunkId, WorkspaceId
+from ringoff.domain.release_cause import Disposition, Outcome, ReleaseCause
+from ringoff.ports import CallDriver, Clock, Gate, Store, Transaction
+
+log = structlog.get_logger()
+
+_Mark = tuple[WorkspaceId, AttemptId, datetime]
+
+
+class DatabaseTime:
+    """The database's clock, carried forward monotonically: retries and windows follow one clock on all hosts."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._base = clock.now()
+        self._base_monotonic = clock.monotonic()
+
+    def saw(self, now: datetime) -> None:
+        self._base, self._base_monotonic = now, self._clock.monotonic()
+
+    def now(self) -> datetime:
+        return self._base + timedelta(seconds=self._clock.monotonic() - self._base_monotonic)
+
+
+@dataclass(slots=True)
+class _Batch:
+    """What one reading of events amounts to: marks of progress, and attempts that are over."""
+
+    rang: list[_Mark] = field(default_factory=list)
+    answered: list[_Mark] = field(default_factory=list)
+    entries: dict[AttemptId, SettleEntry] = field(default_factory=dict)
+
+    def without_progress_of_the_over(self) -> "_Batch":
+        """An attempt that is over takes its marks with it in the same statement."""
+        return _Batch(
+            [mark for mark in self.rang if mark[1] not in self.entries],
+            [mark for mark in self.answered if mark[1] not in self.entries],
+            self.entries,
+        )
+
+
+class Settler:
+    """Loops: ``run_carrier``, ``run_events``, ``run_deadlines``, ``run_leases``. Each may be cancelled at any time."""
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        driver: CallDriver,
+        clock: Clock,
+        database_time: DatabaseTime,
+        limits: DispatchLimits,
+        owner_id: OwnerId,
+        gate: Gate,
+    ) -> None:
+        self.live: dict[AttemptId, LiveAttempt] = {}
+        self.channel_freed = asyncio.Event()
+        self._store = store
+        self._driver = driver
+        self._clock = clock
+        self._database_time = database_time
+        self._limits = limits
+        self._owner_id = owner_id
+        self._gate = gate
+        self._events: asyncio.Queue[CarrierEvent] = asyncio.Queue()  # bounded by the channels: three events a call
+        self._own_outcomes: dict[AttemptId, Outcome] = {}
+
+    def permit_over(self, attempt_ids: Sequence[AttemptId]) -> None:
+        """The permit's transaction has ended: events that came before may be settled now."""
+        for attempt_id in attempt_ids:
+            attempt = self.live.get(attempt_id)
+            if attempt is not None:
+                attempt.is_permit_over = True
+                for event in attempt.early:
+                    self._events.put_nowait(event)
+                attempt.early.clear()
+
+    def over(self, attempt_id: AttemptId, outcome: Outcome) -> None:
+        """End an attempt by our own knowledge: refused at once, unknown, or silent for too long."""
+        self._own_outcomes[attempt_id] = outcome
+        self._events.put_nowait(
+            Released(attempt_id, self._clock.now(), outcome.cause, was_answered=False, talk_ms=outcome.talk_ms)
+        )
+
+    async def run_carrier(self) -> None:
+        """Take the carrier's reports off its hands; they are written at our own pace."""
+        while True:
+            for event in await self._driver.events(self._limits.events_batch_max):
+                self._events.put_nowait(event)
+
+    async def run_events(self) -> None:
+        """Write what was reported, in batches that grow with the load."""
+        while True:
+            events = [await self._events.get()]
+            while len(events) < self._limits.events_batch_max and not self._events.empty():
+                events.append(self._events.get_nowait())
+            await self._take(events)
+
+    async def _take(self, events: Sequence[CarrierEvent]) -> None:
+        batch = self._sort(events).without_progress_of_the_over()
+        if not (batch.rang or batch.answered or batch.entries):
+            return
+        await self._gate("settle.before")
+        try:
+            await self._write(batch)
+        finally:
+            # Also when it cannot be written at all: then the leases run out and the crash rules close the attempts.
+            for attempt_id in batch.entries:
+                self.live.pop(attempt_id, None)
+                self._own_outcomes.pop(attempt_id, None)
+            if batch.entries:
+                self.channel_freed.set()
+
+    def _sort(self, events: Sequence[CarrierEvent]) -> _Batch:
+        batch = _Batch()
+        now, monotonic = self._database_time.now(), self._clock.monotonic()
+        for event in events:
+            attempt = self.live.get(event.attempt_id)
+            if attempt is None or event.attempt_id in batch.entries:
+                continue
+            if not attempt.is_permit_over:
+                attempt.early.append(event)
+                continue
+            if isinstance(event, Released):
+                outcome = self._own_outcomes.get(event.attempt_id) or attempt.outcome_of(event)
+                batch.entries[event.attempt_id] = attempt.settle_entry(outcome, event.at, now)
+            else:
+                attempt.note(event, monotonic, self._limits.ring_timeout_s)
+                marks = batch.rang if isinstance(event, Rang) else batch.answered
+                marks.append((attempt.work.workspace_id, event.attempt_id, event.at))
+        return batch
+
+    async def _write(self, batch: _Batch) -> None:
+        """As a whole, and if that is refused one by one: a report that cannot be written costs no other its outcome."""
+        entries = sorted(batch.entries.values(), key=lambda entry: entry.call_id)
+        try:
+            await self._write_entries(entries, batch)
+        except RingoffError:
+            raise
+        except Exception:
+            log.exception("outcomes were refused and are written one by one", attempts=len(entries))
+            for entry in entries:
+                await self._write_one(entry)
+
+    async def _write_one(self, entry: SettleEntry) -> None:
+        try:
+            await self._write_entries([entry], _Batch())
+        except RingoffError:
+            raise
+        except Exception:
+            # Its lease runs out, and the crash rules close it.
+            log.exception("an outcome cannot be written", attempt_id=str(entry.attempt_id))
+
+    async def _write_entries(self, entries: Sequence[SettleEntry], batch: _Batch) -> None:
+        """Until it is written: the outcome of a dialled call may not be lost to a restart of the database."""
+        while True:
+            try:
+                async with self._store.dispatch_transaction() as tx:
+                    await tx.dispatch.record_progress(batch.rang, batch.answered)
+                    if entries:
+                        await tx.dispatch.settle(entries)
+                        await self._heed_trunks(tx, entries)
+                return
+            except SerializationConflict:
+                continue
+            except DatabaseUnavailable as error:
+                log.warning("settling waits for the database", reason=error.message, attempts=len(entries))
+                await self._clock.sleep(self._limits.backoff_s)
+
+    async def _heed_trunks(self, tx: Transaction, entries: Sequence[SettleEntry]) -> None:
+        """A trunk that is congested is slowed, one that refuses us is stopped."""
+        for (workspace_id, trunk_id), disposition in self._troubled_trunks(entries).items():
+            if disposition is Disposition.TRUNK_REFUSED:
+                log.error("trunk refused our credentials and was stopped", trunk_id=str(trunk_id))
+                await tx.dispatch.stop_trunk(workspace_id, trunk_id)
+            else:
+                await tx.dispatch.slow_trunk(workspace_id, trunk_id, self._limits.congestion_slow_s)
+
+    def _troubled_trunks(self, entries: Sequence[SettleEntry]) -> dict[tuple[WorkspaceId, TrunkId], Disposition]:
+        troubled: dict[tuple[WorkspaceId, TrunkId], Disposition] = {}
+        for entry in entries:
+            disposition = entry.outcome.disposition
+            if disposition in (Disposition.CONGESTION, Disposition.TRUNK_REFUSED):
+                trunk = (entry.workspace_id, self.live[entry.attempt_id].work.trunk_id)
+                if troubled.get(trunk) is not Disposition.TRUNK_REFUSED:
+                    troubled[trunk] = disposition
+        return troubled
+
+    async def run_deadlines(self) -> None:
+        """End what rings, talks or stays silent for too long; write down what the carrier never confirms."""
+        while True:
+            await self._clock.sleep(0.25)
+            now = self._clock.monotonic()
+            late = [attempt for attempt in self.live.values() if attempt.is_permit_over and attempt.deadline <= now]
+            for attempt in late:
+                await self._end(attempt, now)
+
+    async def _end(self, attempt: LiveAttempt, now: float) -> None:
+        attempt_id = attempt.claimed.attempt_id
+        attempt.deadline = now + self._limits.release_grace_s
+        if attempt.our_release is not None:
+            # We released it a grace ago and the carrier has not confirmed.
+            if attempt.our_release is OurRelease.MAX_LENGTH:
+                talk_ms = attempt.config.max_call_length_s * 1_000
+                cause = ReleaseCause(text="released by us, not confirmed")
+                self.over(attempt_id, Outcome(Disposition.ANSWERED, cause, talk_ms, max_length_reached=True))
+            else:
+                cause = ReleaseCause(text=f"{attempt.our_release}, not confirmed")
+                self.over(attempt_id, Outcome(Disposition.NO_ANSWER, cause))
+            return
+        if attempt.phase is Phase.SENT:
+            attempt.our_release = OurRelease.SILENCE
+            self.over(attempt_id, NOTHING_CAME_BACK)
+        elif attempt.phase is Phase.RINGING:
+            attempt.our_release = OurRelease.RING_TIMEOUT
+        else:
+            attempt.our_release = OurRelease.MAX_LENGTH
+        await self._driver.release(attempt_id)
+
+    async def run_leases(self) -> None:
+        """Say, well before the lease ends, that this process still holds its attempts."""
+        pause_s = self._limits.lease_s / 3
+        while True:
+            await self._clock.sleep(pause_s)
+            pause_s = self._limits.lease_s / 3
+            held = [(attempt.work.workspace_id, attempt_id) for attempt_id, attempt in self.live.items()]
+            if not held:
+                continue
+            try:
+                async with self._store.dispatch_transaction() as tx:
+                    await tx.dispatch.renew_leases(self._owner_id, held, self._limits.lease_s)
+            except (DatabaseUnavailable, SerializationConflict) as error:
+                log.warning("leases were not renewed", reason=error.message, attempts=len(held))
+                pause_s = self._limits.backoff_s

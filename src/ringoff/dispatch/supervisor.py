@@ -1,0 +1,152 @@
+"""Runs the loops of one process: restarts what fails, within a limit, and stops all of it in order."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+from uuid import uuid4
+
+import structlog
+
+from ringoff.dispatch.campaign_clock import CampaignClock
+from ringoff.dispatch.dialer import Dialer
+from ringoff.dispatch.dispatcher import Dispatcher
+from ringoff.dispatch.limits import DispatchLimits
+from ringoff.dispatch.rescuer import Rescuer
+from ringoff.dispatch.settler import DatabaseTime, Settler
+from ringoff.dispatch.sweeper import Sweeper
+from ringoff.domain.errors import DatabaseUnavailable
+from ringoff.domain.identifiers import OwnerId
+from ringoff.ports import CallDriver, Clock, Gate, Store, open_gate
+
+log = structlog.get_logger()
+
+_RESTARTS_MAX = 10
+_RESTARTS_WITHIN_S = 60.0
+
+
+class LoopGaveUp(Exception):
+    """A loop failed again and again; the process should end and be started anew."""
+
+
+class Supervisor:
+    """``run`` until ``stop``: first no new permits, then the live attempts drain, then the loops end."""
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        driver: CallDriver,
+        clock: Clock,
+        limits: DispatchLimits | None = None,
+        gate: Gate = open_gate,
+        now_override: datetime | None = None,
+    ) -> None:
+        self._limits = limits or DispatchLimits()
+        self._store = store
+        self._driver = driver
+        self._clock = clock
+        self._stop = asyncio.Event()
+        self.owner_id = OwnerId(uuid4())
+        database_time = DatabaseTime(clock)
+        self.settler = Settler(
+            store=store,
+            driver=driver,
+            clock=clock,
+            database_time=database_time,
+            limits=self._limits,
+            owner_id=self.owner_id,
+            gate=gate,
+        )
+        self.dialer = Dialer(
+            store=store,
+            driver=driver,
+            clock=clock,
+            database_time=database_time,
+            limits=self._limits,
+            owner_id=self.owner_id,
+            settler=self.settler,
+            gate=gate,
+            now_override=now_override,
+        )
+        self.dispatcher = Dispatcher(
+            store=store,
+            clock=clock,
+            database_time=database_time,
+            limits=self._limits,
+            owner_id=self.owner_id,
+            dialer=self.dialer,
+            gate=gate,
+            now_override=now_override,
+        )
+        self.rescuer = Rescuer(store=store, clock=clock, limits=self._limits, gate=gate, ours=self.settler.live)
+        self.sweeper = Sweeper(store=store, clock=clock, limits=self._limits, gate=gate)
+        self.campaign_clock = CampaignClock(store=store, clock=clock, limits=self._limits, now_override=now_override)
+
+    def stop(self) -> None:
+        """May be called at any time, and more than once."""
+        self._stop.set()
+
+    async def run(self) -> None:
+        """Returns after ``stop``; raises ``LoopGaveUp`` when a loop cannot be kept alive."""
+        await self._driver.start()
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                loops = [
+                    tasks.create_task(self._kept("carrier", self.settler.run_carrier)),
+                    tasks.create_task(self._kept("events", self.settler.run_events)),
+                    tasks.create_task(self._kept("deadlines", self.settler.run_deadlines)),
+                    tasks.create_task(self._kept("leases", self.settler.run_leases)),
+                    tasks.create_task(self._kept("wake-ups", self._listen)),
+                    tasks.create_task(self._kept("freed channels", self._wake_on_freed_channels)),
+                    tasks.create_task(self._kept("rescuer", self.rescuer.run)),
+                    tasks.create_task(self._kept("sweeper", self.sweeper.run)),
+                    tasks.create_task(self._kept("campaign clock", self.campaign_clock.run)),
+                ]
+                dispatching = tasks.create_task(self._kept("dispatcher", self.dispatcher.run))
+                await self._stop.wait()
+                self.dispatcher.stop()
+                await dispatching
+                await self._drain()
+                for loop in loops:
+                    loop.cancel()
+        finally:
+            await self._driver.stop()
+
+    async def _drain(self) -> None:
+        """Let attempts on the wire end by themselves for ``drain_s``; the rest is left to its leases."""
+        give_up_at = self._clock.monotonic() + self._limits.drain_s
+        while self.settler.live and self._clock.monotonic() < give_up_at:
+            await self._clock.sleep(0.02)
+        if self.settler.live:
+            log.warning("stopped with attempts on the wire", attempts=len(self.settler.live))
+
+    async def _kept(self, name: str, loop: Callable[[], Awaitable[None]]) -> None:
+        """The one place that catches everything: log once, start again, and give up when it keeps failing."""
+        failures: list[float] = []
+        while True:
+            try:
+                await loop()
+                return
+            except Exception:
+                now = self._clock.monotonic()
+                failures = [at for at in failures if now - at < _RESTARTS_WITHIN_S] + [now]
+                log.exception("a loop failed and is started again", loop=name)
+                if len(failures) > _RESTARTS_MAX:
+                    raise LoopGaveUp(name) from None
+                await self._clock.sleep(self._limits.backoff_s)
+
+    async def _listen(self) -> None:
+        while True:
+            try:
+                async with self._store.wakeups() as bursts:
+                    async for _ in bursts:
+                        self.dispatcher.wake()
+            except DatabaseUnavailable as error:
+                log.warning("listening waits for the database", reason=error.message)
+                await self._clock.sleep(self._limits.backoff_s)
+
+    async def _wake_on_freed_channels(self) -> None:
+        while True:
+            await self.settler.channel_freed.wait()
+            self.settler.channel_freed.clear()
+            self.dispatcher.wake()
