@@ -1,0 +1,142 @@
+"""Register one individual call: it waits in the same queue as the calls of campaigns."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+from uuid import UUID
+
+from ringoff.domain.call_config import CallConfig
+from ringoff.domain.call_window import next_opening
+from ringoff.domain.errors import InvalidInput, NotFound
+from ringoff.domain.identifiers import AgentId, CallId
+from ringoff.domain.phone_number import require_e164
+from ringoff.domain.records import NewCall
+from ringoff.domain.workspace import CallingNumber, Principal
+from ringoff.operations.caller_ids import resolve_calling_numbers
+from ringoff.ports import Store, Transaction
+
+NAME_LENGTH_MAX: Final = 200
+CUSTOM_ARGS_MAX: Final = 200
+NO_CALLING_NUMBER: Final = "Provide at least one of: number_pool_id, from_number_id, from_number"
+"""The public API's own words."""
+
+
+@dataclass(frozen=True, slots=True)
+class IndividualCall:
+    """A wish to ring one person. Exactly one of ``from_number_ids`` and ``from_numbers`` is given."""
+
+    name: str
+    mobile_number: str
+    agent_id: AgentId
+    from_number_ids: Sequence[str] | None
+    from_numbers: Sequence[str] | None
+    custom_args: Mapping[str, Any]
+    call_config: CallConfig
+
+
+@dataclass(frozen=True, slots=True)
+class RegisteredCall:
+    """The call as it was registered."""
+
+    call_id: CallId
+    agent_id: AgentId
+    called_number: str
+    calling_number: str
+    custom_args: Mapping[str, Any]
+    registered_at: datetime
+
+
+async def register_individual(
+    store: Store, principal: Principal, request: IndividualCall, now: datetime
+) -> RegisteredCall:
+    """Put the call into the queue; it is terminable from then on, and rings when window, pace and start allow."""
+    field, given = _given_calling_numbers(request)
+    require_e164(request.mobile_number, "mobile_number", None)
+    custom_args = _custom_args(request)
+    async with store.transaction() as tx:
+        # The lock comes before anything is read: a termination of the agent either covers this call or waits for it.
+        await tx.terminations.lock_agent(principal.workspace_id, request.agent_id, shared=True)
+        if await tx.workspaces.agent(principal.workspace_id, request.agent_id) is None:
+            raise NotFound("Agent not found", field="agent_id")
+        numbers = await resolve_calling_numbers(tx, principal.workspace_id, given, field)
+        for position, number in enumerate(numbers):
+            if number.number == request.mobile_number:
+                raise InvalidInput(
+                    f"mobile_number {request.mobile_number} is also {field}[{position}]: it cannot call itself",
+                    field="mobile_number",
+                )
+        chosen = await _first_dialable(tx, principal, numbers)
+        campaign_id, epoch = await tx.campaigns.individual_campaign(
+            principal.workspace_id, request.agent_id, chosen.trunk_id
+        )
+        call_id = await tx.calls.register(
+            NewCall(
+                workspace_id=principal.workspace_id,
+                campaign_id=campaign_id,
+                epoch=epoch,
+                called_number=request.mobile_number,
+                calling_number=chosen.number,
+                callee_name=str(custom_args["callee_name"]),
+                custom_args=custom_args,
+                call_config=request.call_config,
+                next_attempt_at=_first_attempt_at(request.call_config, now),
+            )
+        )
+        await tx.calls.wake_dispatchers()
+    return RegisteredCall(call_id, request.agent_id, request.mobile_number, chosen.number, custom_args, now)
+
+
+def _given_calling_numbers(request: IndividualCall) -> tuple[str, Sequence[str]]:
+    """The field that was given and its values, in the syntax of that field."""
+    if request.from_numbers is not None and request.from_number_ids is not None:
+        raise InvalidInput("Provide only one of: from_number_id, from_number", field="from_number")
+    if request.from_numbers is not None:
+        for position, number in enumerate(request.from_numbers):
+            require_e164(number, "from_number", position)
+        return "from_number", request.from_numbers
+    if request.from_number_ids is not None:
+        return "from_number_id", [
+            _require_uuid(text, position) for position, text in enumerate(request.from_number_ids)
+        ]
+    raise InvalidInput(NO_CALLING_NUMBER, field="from_number")
+
+
+def _require_uuid(text: str, position: int) -> str:
+    try:
+        return str(UUID(text))
+    except ValueError:
+        raise InvalidInput(
+            f"from_number_id[{position}] is not a UUID: {text[:64]!r}", field="from_number_id", position=position
+        ) from None
+
+
+def _custom_args(request: IndividualCall) -> dict[str, Any]:
+    """The agent's variables: as given, and always with the two that say who is called."""
+    if not request.name.strip() or len(request.name) > NAME_LENGTH_MAX:
+        raise InvalidInput(f"name must have 1 to {NAME_LENGTH_MAX} characters", field="name")
+    if len(request.custom_args) > CUSTOM_ARGS_MAX:
+        raise InvalidInput(f"custom_args_values has more than {CUSTOM_ARGS_MAX} entries", field="custom_args_values")
+    callee_name = request.custom_args.get("callee_name")
+    if callee_name is None:
+        callee_name = request.name
+    elif not isinstance(callee_name, str):
+        raise InvalidInput("custom_args_values.callee_name must be a string", field="custom_args_values.callee_name")
+    return {**request.custom_args, "callee_name": callee_name, "mobile_number": request.mobile_number}
+
+
+async def _first_dialable(tx: Transaction, principal: Principal, numbers: Sequence[CallingNumber]) -> CallingNumber:
+    """The first number whose trunk is enabled; without any, the first: the call waits for its trunk."""
+    trunks = {trunk.trunk_id: trunk for trunk in await tx.workspaces.trunks(principal.workspace_id)}
+    for number in numbers:
+        trunk = trunks.get(number.trunk_id)
+        if trunk is not None and trunk.is_enabled:
+            return number
+    return numbers[0]
+
+
+def _first_attempt_at(config: CallConfig, now: datetime) -> datetime | None:
+    """Only a start in the future is a time to wait for; the dispatcher asks the window itself before it dials."""
+    if config.scheduled_at is None or config.scheduled_at <= now:
+        return None
+    return next_opening(config.window, config.scheduled_at)

@@ -1,0 +1,174 @@
+"""Campaigns: save an uploaded list of contacts, start it on calling numbers, list what there is."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from ringoff.domain.call_config import CallConfig, parse_campaign_time
+from ringoff.domain.call_window import opens_between
+from ringoff.domain.errors import Conflict, InvalidInput, NotFound
+from ringoff.domain.identifiers import AgentId, CampaignId, TrunkId
+from ringoff.domain.phone_number import NumberNormalizer
+from ringoff.domain.records import CampaignRow, NewCampaign
+from ringoff.domain.workspace import CallingNumber, Principal
+from ringoff.operations.caller_ids import resolve_calling_numbers
+from ringoff.operations.csv_report import ReadOptions
+from ringoff.operations.uploads import CsvUpload, UploadedFile, UploadReport
+from ringoff.ports import Store, Transaction
+
+NAME_LENGTH_MAX: Final = 200
+INVALID_AGENT: Final = "Invalid agent_id."
+"""The public API's own words."""
+
+
+@dataclass(frozen=True, slots=True)
+class CampaignForm:
+    """What the client says about an uploaded list. Times are as written, local to the config's time zone."""
+
+    agent_id: AgentId
+    name: str
+    country_code: str
+    variables_map: Mapping[str, str]
+    call_config: CallConfig
+    start_time: str
+    end_time: str
+    remove_invalid_rows: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SavedCampaign:
+    """A draft whose calls are registered."""
+
+    campaign_id: CampaignId
+    sample: Sequence[Mapping[str, Any]]
+    total_count: int
+    valid_count: int
+    invalid_count: int
+
+
+@dataclass(frozen=True, slots=True)
+class StartedCampaign:
+    campaign: CampaignRow
+    has_ongoing_calls: bool
+
+
+async def save(
+    store: Store, principal: Principal, form: CampaignForm, file: UploadedFile, now: datetime
+) -> SavedCampaign:
+    """Store a draft with one registered call for each valid row of the file, or nothing at all."""
+    start_at, end_at = _checked_times(form, now)
+    if not form.name.strip() or len(form.name) > NAME_LENGTH_MAX:
+        raise InvalidInput(f"campaign_name must have 1 to {NAME_LENGTH_MAX} characters", field="campaign_name")
+    NumberNormalizer(form.country_code)  # Refuses a country code that is none, before the file is read.
+    async with store.transaction() as tx:
+        if await tx.workspaces.agent(principal.workspace_id, form.agent_id) is None:
+            raise InvalidInput(INVALID_AGENT, field="agent_id")
+        campaign_id = await tx.campaigns.add_campaign(
+            NewCampaign(
+                workspace_id=principal.workspace_id,
+                agent_id=form.agent_id,
+                name=form.name,
+                call_config=form.call_config,
+                variables_map=form.variables_map,
+                start_at=start_at,
+                end_at=end_at,
+            )
+        )
+        report = await _register_rows(tx, principal, campaign_id, form, file)
+    return SavedCampaign(campaign_id, report.sample, report.total_rows, report.valid_rows, report.invalid_rows)
+
+
+async def start(
+    store: Store,
+    principal: Principal,
+    agent_id: AgentId,
+    campaign_id: CampaignId,
+    from_numbers: Sequence[str],
+    *,
+    now: datetime,
+) -> StartedCampaign:
+    """Let a draft be dialled from its start time on, showing ``from_numbers`` (numbers or their ids)."""
+    workspace_id = principal.workspace_id
+    async with store.transaction() as tx:
+        campaign = await tx.campaigns.campaign(workspace_id, campaign_id)
+        if campaign is None:
+            raise NotFound("Campaign not found", field="list_id")
+        if campaign.agent_id != agent_id:
+            raise InvalidInput(INVALID_AGENT, field="agent_id")
+        numbers = await resolve_calling_numbers(tx, workspace_id, from_numbers, "from_numbers")
+        trunk_id = _one_trunk(numbers)
+        texts = [number.number for number in numbers]
+        for number, line in await tx.campaigns.calling_numbers_in_contacts(workspace_id, campaign_id, texts):
+            raise InvalidInput(
+                f"from_numbers has {number}, which the campaign calls (line {line} of the upload)",
+                field="from_numbers",
+            )
+        if campaign.end_at is not None and campaign.end_at <= now:
+            raise InvalidInput(f"the campaign's end time has passed: {campaign.end_at.isoformat()}", field="list_id")
+        started = await tx.campaigns.start(workspace_id, campaign_id, trunk_id, texts, None)
+        if started is None:
+            raise Conflict("Campaign already started", field="list_id")
+        has_ongoing_calls = await tx.campaigns.has_ongoing_calls(workspace_id, campaign_id)
+        await tx.calls.wake_dispatchers()
+    return StartedCampaign(started, has_ongoing_calls)
+
+
+async def list_campaigns(
+    store: Store, principal: Principal, limit: int, offset: int, *, with_counts: bool
+) -> tuple[Sequence[CampaignRow], int]:
+    """One page of campaigns, newest first, and how many there are in all."""
+    async with store.transaction() as tx:
+        return await tx.campaigns.campaigns(principal.workspace_id, limit, offset, with_counts)
+
+
+async def _register_rows(
+    tx: Transaction, principal: Principal, campaign_id: CampaignId, form: CampaignForm, file: UploadedFile
+) -> UploadReport:
+    options = ReadOptions(
+        workspace_id=principal.workspace_id,
+        campaign_id=campaign_id,
+        variables_map=dict(form.variables_map),
+        country_code=form.country_code,
+        remove_invalid_rows=form.remove_invalid_rows,
+    )
+    async with CsvUpload(file, options) as upload:
+        copied_count = await tx.campaigns.copy_contacts(upload.rows())
+        report = upload.report
+    registered_count = await tx.campaigns.register_contacts(principal.workspace_id, campaign_id)
+    if not copied_count == report.valid_rows == registered_count:
+        raise RuntimeError(
+            f"{report.valid_rows} rows were read, {copied_count} stored, {registered_count} registered as calls"
+        )
+    return report
+
+
+def _checked_times(form: CampaignForm, now: datetime) -> tuple[datetime, datetime]:
+    """Start and end in UTC. A start in the past means at once, so only what is left of the time counts."""
+    window = form.call_config.window
+    start_at = parse_campaign_time(form.start_time, window.timezone, "campaign_start_time")
+    end_at = parse_campaign_time(form.end_time, window.timezone, "campaign_end_time")
+    if form.call_config.scheduled_at is not None:
+        start_at = max(start_at, form.call_config.scheduled_at)
+    if end_at <= start_at:
+        raise InvalidInput("campaign_end_time must be after the start", field="campaign_end_time")
+    if end_at <= now:
+        raise InvalidInput("campaign_end_time must be in the future", field="campaign_end_time")
+    if not opens_between(window, max(start_at, now), end_at):
+        raise InvalidInput(
+            "call_config.call_time is a window that never opens between the campaign's start and end",
+            field="call_config.call_time",
+        )
+    return start_at, end_at
+
+
+def _one_trunk(numbers: Sequence[CallingNumber]) -> TrunkId:
+    first = numbers[0]
+    for position, number in enumerate(numbers):
+        if number.trunk_id != first.trunk_id:
+            raise InvalidInput(
+                f"from_numbers[{position}] is on another trunk than {first.number}: all must be on one",
+                field="from_numbers",
+                position=position,
+            )
+    return first.trunk_id
