@@ -1,0 +1,1 @@
+"""The HTTP entrance: compatible routes, native routes, one error table."""

@@ -1,0 +1,86 @@
+"""The HTTP application: every route of every family, the request log around them, and the document of them all."""
+
+from typing import Final
+
+import msgspec
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import Response
+
+from ringoff.api.access import RequestLog
+from ringoff.api.errors import ErrorShape, plain_response
+from ringoff.api.native import api_keys, health, numbers, trunks
+from ringoff.api.openapi import document
+from ringoff.api.ringg import agents, calls, campaigns, history, terminate, workspace
+from ringoff.api.routing import Operation, RouteTable, routes_of
+from ringoff.api.services import ApiLimits, Services
+from ringoff.ports import Clock, Store
+
+__all__ = ["ApiLimits", "create_app", "operations"]
+
+DEFAULT_DRIVERS: Final = frozenset({"simulated"})
+
+_TABLES: Final[tuple[RouteTable, ...]] = (
+    workspace.ROUTES,
+    agents.READ_ROUTES,
+    agents.CREATE_ROUTES,
+    calls.ROUTES,
+    history.HISTORY_ROUTES,
+    history.DETAIL_ROUTES,
+    campaigns.ROUTES,
+    terminate.ROUTES,
+    trunks.ROUTES,
+    numbers.ROUTES,
+    api_keys.ROUTES,
+    health.ROUTES,
+)
+# Whose envelope an unknown route gets: the family that its path begins like.
+_SHAPE_BY_PREFIX: Final = (
+    ("/ca/api/v0/workspace", ErrorShape.CODED),
+    ("/ca/api/v0/calling/outbound", ErrorShape.CODED),
+    ("/ca/api/v0/calling/v2", ErrorShape.CODED),
+    ("/ca/api/v0/calling/history", ErrorShape.CODED),
+    ("/ca/api/v0/public/agent", ErrorShape.AGENT),
+    ("/ca/api/v0", ErrorShape.DETAIL),
+    ("", ErrorShape.NATIVE),
+)
+
+
+def create_app(
+    *, store: Store, clock: Clock, limits: ApiLimits, drivers: frozenset[str] = DEFAULT_DRIVERS
+) -> Starlette:
+    """Put the application together. ``drivers`` are the carriers that a new trunk may name."""
+    services = Services(store, clock, limits, drivers)
+    app = Starlette(
+        routes=routes_of(services, operations()),
+        middleware=[Middleware(RequestLog, clock=clock)],
+        exception_handlers={HTTPException: _unrouted},
+    )
+    encoded = msgspec.json.encode(document(operations()))
+
+    async def serve_document(_request: Request) -> Response:
+        return Response(encoded, media_type="application/json")
+
+    for path in ("/openapi.json", "/api/v1/openapi.json"):
+        app.add_route(path, serve_document)
+    # A slash too many is a wrong address, and a redirect would lose the body of a PATCH.
+    app.router.redirect_slashes = False
+    return app
+
+
+def operations() -> list[Operation]:
+    """Every operation of the application."""
+    return [operation for table in _TABLES for operation in table.operations]
+
+
+async def _unrouted(request: Request, error: Exception) -> Response:
+    """Only the router itself raises here; errors of routes are answered by the routes."""
+    status = error.status_code if isinstance(error, HTTPException) else 500
+    shape = next(shape for prefix, shape in _SHAPE_BY_PREFIX if request.url.path.startswith(prefix))
+    if status == 405:
+        return plain_response(
+            shape, 405, "method_not_allowed", f"{request.method} is not allowed here", {"Allow": "GET"}
+        )
+    return plain_response(shape, status, "not_found", "No such route")

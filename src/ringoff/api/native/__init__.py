@@ -1,0 +1,1 @@
+"""Ringoff's own routes under ``/api/v1``, and the two health checks."""

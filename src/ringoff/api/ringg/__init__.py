@@ -1,0 +1,1 @@
+"""The compatible routes under ``/ca/api/v0``, shape for shape."""

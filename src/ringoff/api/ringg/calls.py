@@ -1,0 +1,134 @@
+"""``POST /calling/outbound/individual`` and its second version: ring one person."""
+
+from typing import Any
+from uuid import UUID
+
+import msgspec
+
+from ringoff.api.errors import ErrorShape
+from ringoff.api.routing import RouteTable
+from ringoff.api.services import Services
+from ringoff.domain.call import CallStatus
+from ringoff.domain.call_config import parse_call_config
+from ringoff.domain.errors import InvalidInput
+from ringoff.domain.identifiers import AgentId
+from ringoff.domain.workspace import Principal
+from ringoff.operations import calls
+from ringoff.operations.calls import IndividualCall, RegisteredCall
+
+ROUTES = RouteTable("/ca/api/v0", ErrorShape.CODED, "calls")
+
+DIRECTION = "outbound"
+INITIATED = "Call initiated successfully"
+
+
+class CallRequest(msgspec.Struct, forbid_unknown_fields=True):
+    """The last three have no effect here; those of ``_NOT_SUPPORTED`` are refused when they ask for something."""
+
+    name: str
+    mobile_number: str
+    agent_id: UUID
+    from_number_id: str | list[str] | None = None
+    from_number: str | list[str] | None = None
+    custom_args_values: dict[str, Any] | None = None
+    call_config: dict[str, Any] | None = None
+    number_pool_id: str | None = None
+    voice_id: str | None = None
+    smart_formatter: dict[str, Any] | None = None
+    callback_url: str | None = None
+    callback_args: dict[str, Any] | None = None
+    version_id: str | None = None
+    call_category: str | None = None
+    parent_call_id: str | None = None
+
+
+_NOT_SUPPORTED = ("number_pool_id", "voice_id", "callback_url", "callback_args")
+
+
+class InitiatedCall(msgspec.Struct):
+    """The keys of both generations of the API."""
+
+    call_id: str
+    call_direction: str
+    call_status: str
+    initiated_at: str
+    agent_id: str
+    custom_args_values: dict[str, Any]
+    unique_call_id: str = msgspec.field(name="Unique Call ID")
+    spaced_direction: str = msgspec.field(name="Call Direction")
+    spaced_status: str = msgspec.field(name="Call Status")
+    from_number: str = msgspec.field(name="From Number")
+    to_number: str = msgspec.field(name="To Number")
+    spaced_initiated_at: str = msgspec.field(name="Initiated at")
+    spaced_agent_id: str = msgspec.field(name="Agent ID")
+    system_message: str = msgspec.field(name="System generated message")
+
+
+class InitiatedCallAnswer(msgspec.Struct, kw_only=True):
+    status: str = "success"
+    spaced_status: str = msgspec.field(name="Call Status", default="success")
+    data: InitiatedCall
+    message: str = INITIATED
+
+
+@ROUTES.add("POST", "/calling/outbound/individual", errors=(404,), deprecated=True)
+async def call_individual(services: Services, principal: Principal, body: CallRequest) -> InitiatedCallAnswer:
+    """Register one call."""
+    return await _register(services, principal, body)
+
+
+@ROUTES.add("POST", "/calling/v2/outbound/individual", errors=(404,))
+async def call_individual_v2(services: Services, principal: Principal, body: CallRequest) -> InitiatedCallAnswer:
+    """Register one call; the second version of the request."""
+    return await _register(services, principal, body)
+
+
+async def _register(services: Services, principal: Principal, body: CallRequest) -> InitiatedCallAnswer:
+    _refuse_unsupported(body)
+    request = IndividualCall(
+        name=body.name,
+        mobile_number=body.mobile_number,
+        agent_id=AgentId(body.agent_id),
+        from_number_ids=_several(body.from_number_id),
+        from_numbers=_several(body.from_number),
+        custom_args=body.custom_args_values or {},
+        call_config=parse_call_config(body.call_config, "call_config"),
+    )
+    call = await calls.register_individual(services.store, principal, request, services.clock.now())
+    return InitiatedCallAnswer(data=_initiated(call))
+
+
+def _refuse_unsupported(body: CallRequest) -> None:
+    """What this version cannot do is refused, so that nobody believes that it was done."""
+    for name in _NOT_SUPPORTED:
+        if getattr(body, name):
+            raise InvalidInput(f"{name} is not supported yet", field=name)
+    for name, value in (body.smart_formatter or {}).items():
+        if value is True:
+            raise InvalidInput(f"smart_formatter.{name} is not supported yet", field=f"smart_formatter.{name}")
+
+
+def _several(given: str | list[str] | None) -> list[str] | None:
+    return [given] if isinstance(given, str) else given
+
+
+def _initiated(call: RegisteredCall) -> InitiatedCall:
+    # The compatible API writes this one instant without a zone.
+    initiated_at = call.registered_at.replace(tzinfo=None).isoformat(timespec="microseconds")
+    call_id, agent_id = str(call.call_id), str(call.agent_id)
+    return InitiatedCall(
+        call_id=call_id,
+        call_direction=DIRECTION,
+        call_status=CallStatus.REGISTERED,
+        initiated_at=initiated_at,
+        agent_id=agent_id,
+        custom_args_values=dict(call.custom_args),
+        unique_call_id=call_id,
+        spaced_direction=DIRECTION,
+        spaced_status=CallStatus.REGISTERED,
+        from_number=call.calling_number,
+        to_number=call.called_number,
+        spaced_initiated_at=initiated_at,
+        spaced_agent_id=agent_id,
+        system_message=INITIATED,
+    )

@@ -1,0 +1,200 @@
+"""``POST /campaign/save``, ``POST /campaign/start`` and its second version, ``GET /campaign/all``."""
+
+from typing import Annotated, Any
+from uuid import UUID
+
+import msgspec
+from starlette.datastructures import UploadFile
+
+from ringoff.api.bodies import convert, parse_json
+from ringoff.api.errors import ErrorShape
+from ringoff.api.fields import Instant, PageOffset, PageSize, instant, instant_or_none
+from ringoff.api.routing import RouteTable
+from ringoff.api.services import Services
+from ringoff.domain.call_config import parse_call_config
+from ringoff.domain.errors import InvalidInput
+from ringoff.domain.identifiers import AgentId, CampaignId
+from ringoff.domain.records import CampaignRow
+from ringoff.domain.workspace import Principal
+from ringoff.operations import campaigns
+from ringoff.operations.campaigns import CampaignForm
+
+ROUTES = RouteTable("/ca/api/v0", ErrorShape.DETAIL, "campaigns")
+
+JsonText = Annotated[str, msgspec.Meta(extra_json_schema={"contentMediaType": "application/json"})]
+
+
+class SaveForm(msgspec.Struct, forbid_unknown_fields=True):
+    agent_id: UUID
+    campaign_name: str
+    country_code: str
+    variables_map: JsonText
+    call_config: JsonText
+    campaign_start_time: str
+    campaign_end_time: str
+    remove_invalid_rows: bool = False
+    transliterate_callee_name: bool = False
+
+
+class VariablesMap(msgspec.Struct):
+    """Agent variable -> column of the CSV."""
+
+    variables_map: dict[str, str]
+
+
+class SavedCampaignAnswer(msgspec.Struct, kw_only=True):
+    message: str = "Contacts imported successfully!"
+    list_id: str
+    custom_args_values: list[dict[str, Any]]
+    """The first rows, as the agent will know them."""
+    total_rows: int
+    successful_rows: int
+    failed_rows: int
+
+
+class StartRequest(msgspec.Struct, forbid_unknown_fields=True):
+    agent_id: UUID
+    list_id: UUID
+    from_numbers: list[str] | None = None
+    callback_url: str | None = None
+
+
+class StartRequestV2(msgspec.Struct, forbid_unknown_fields=True):
+    agent_id: UUID
+    list_id: UUID
+    from_numbers: list[str] | None = None
+    number_pool_id: str | None = None
+    email_completion_user_ids: list[str] | None = None
+    callback_url: str | None = None
+
+
+class StartedCampaignAnswer(msgspec.Struct, kw_only=True):
+    status: str = "campaign registered successfully!"
+    has_ongoing_calls: bool
+
+
+class CampaignPage(msgspec.Struct, forbid_unknown_fields=True):
+    call_count: bool = False
+    limit: PageSize = 10
+    offset: PageOffset = 0
+
+
+class ListedCampaign(msgspec.Struct):
+    id: str
+    name: str
+    campaign_status: str
+    created_at: Instant
+    updated_at: Instant
+    campaign_start_time: Instant | None
+    campaign_end_time: Instant | None
+    total_count: int | msgspec.UnsetType = msgspec.UNSET
+    registered_count: int | msgspec.UnsetType = msgspec.UNSET
+    completed_count: int | msgspec.UnsetType = msgspec.UNSET
+
+
+class Pagination(msgspec.Struct):
+    total: int
+    limit: int
+    offset: int
+
+
+class CampaignListAnswer(msgspec.Struct):
+    campaigns: list[ListedCampaign]
+    pagination: Pagination
+
+
+@ROUTES.add("POST", "/campaign/save")
+async def save_campaign(
+    services: Services, principal: Principal, form: SaveForm, file: UploadFile
+) -> SavedCampaignAnswer:
+    """Upload a CSV of contacts: a draft campaign with one registered call for each row."""
+    if form.transliterate_callee_name:
+        raise InvalidInput("transliterate_callee_name is not supported yet", field="transliterate_callee_name")
+    given = {"variables_map": parse_json(form.variables_map, "variables_map")}
+    variables_map = convert(given, VariablesMap, strict=True).variables_map
+    saved = await campaigns.save(
+        services.store,
+        principal,
+        CampaignForm(
+            agent_id=AgentId(form.agent_id),
+            name=form.campaign_name,
+            country_code=form.country_code,
+            variables_map=variables_map,
+            call_config=parse_call_config(parse_json(form.call_config, "call_config"), "call_config"),
+            start_time=form.campaign_start_time,
+            end_time=form.campaign_end_time,
+            remove_invalid_rows=form.remove_invalid_rows,
+        ),
+        file.file,
+        services.clock.now(),
+    )
+    return SavedCampaignAnswer(
+        list_id=str(saved.campaign_id),
+        custom_args_values=[dict(row) for row in saved.sample],
+        total_rows=saved.total_count,
+        successful_rows=saved.valid_count,
+        failed_rows=saved.invalid_count,
+    )
+
+
+@ROUTES.add("POST", "/campaign/start", errors=(404,), deprecated=True)
+async def start_campaign(services: Services, principal: Principal, body: StartRequest) -> StartedCampaignAnswer:
+    """Start a saved campaign on calling numbers."""
+    return await _start(services, principal, body)
+
+
+@ROUTES.add("POST", "/campaign/v2/start", errors=(404,))
+async def start_campaign_v2(services: Services, principal: Principal, body: StartRequestV2) -> StartedCampaignAnswer:
+    """Start a saved campaign; the second version of the request."""
+    if body.number_pool_id:
+        raise InvalidInput("Number pool not found.")
+    if body.email_completion_user_ids:
+        raise InvalidInput("email_completion_user_ids is not supported yet", field="email_completion_user_ids")
+    return await _start(services, principal, body)
+
+
+@ROUTES.add("GET", "/campaign/all")
+async def list_campaigns(services: Services, principal: Principal, query: CampaignPage) -> CampaignListAnswer:
+    """Campaigns, newest first; with call_count=true, how many of their calls still wait."""
+    page, total = await campaigns.list_campaigns(
+        services.store, principal, query.limit, query.offset, with_counts=query.call_count
+    )
+    return CampaignListAnswer(
+        [_listed(campaign, with_counts=query.call_count) for campaign in page],
+        Pagination(total, query.limit, query.offset),
+    )
+
+
+async def _start(
+    services: Services, principal: Principal, body: StartRequest | StartRequestV2
+) -> StartedCampaignAnswer:
+    if body.callback_url:
+        raise InvalidInput("callback_url is not supported yet", field="callback_url")
+    if body.from_numbers is None:
+        raise InvalidInput("Missing required field: from_numbers", field="from_numbers")
+    started = await campaigns.start(
+        services.store,
+        principal,
+        AgentId(body.agent_id),
+        CampaignId(body.list_id),
+        body.from_numbers,
+        now=services.clock.now(),
+    )
+    return StartedCampaignAnswer(has_ongoing_calls=started.has_ongoing_calls)
+
+
+def _listed(campaign: CampaignRow, *, with_counts: bool) -> ListedCampaign:
+    listed = ListedCampaign(
+        id=str(campaign.campaign_id),
+        name=campaign.name,
+        campaign_status=campaign.status,
+        created_at=instant(campaign.created_at),
+        updated_at=instant(campaign.updated_at),
+        campaign_start_time=instant_or_none(campaign.start_at),
+        campaign_end_time=instant_or_none(campaign.end_at),
+    )
+    if with_counts:
+        listed.total_count = campaign.total_count
+        listed.registered_count = campaign.registered_count or 0
+        listed.completed_count = campaign.completed_count or 0
+    return listed

@@ -1,0 +1,102 @@
+"""``PATCH /campaign/terminate`` and its five aliases: the kill switch, in the words that clients already speak."""
+
+from typing import Annotated, Any, Final
+
+import msgspec
+
+from ringoff.api.errors import ErrorShape
+from ringoff.api.fields import UuidText
+from ringoff.api.routing import Answer, RouteTable
+from ringoff.api.services import Services
+from ringoff.domain.errors import InvalidInput
+from ringoff.domain.termination import CALL_IDS_MAX, MOBILE_NUMBERS_MAX, Selector, parse_selector, require_exact
+from ringoff.domain.workspace import Principal
+from ringoff.operations import terminations
+
+ROUTES = RouteTable("/ca/api/v0", ErrorShape.DETAIL, "termination")
+
+TERMINATION_ID_HEADER: Final = "X-Termination-Id"
+
+E164Text = Annotated[str, msgspec.Meta(pattern=r"^\+[1-9][0-9]{5,14}(?!\n)$")]
+
+
+class TerminateRequest(msgspec.Struct, forbid_unknown_fields=True):
+    """For the document only: the selector is read by the domain, which is stricter than a schema can say."""
+
+    agent_id: UuidText | None = None
+    call_ids: Annotated[list[UuidText], msgspec.Meta(max_length=CALL_IDS_MAX)] | None = None
+    campaign_id: UuidText | None = None
+    mobile_numbers: Annotated[list[E164Text], msgspec.Meta(max_length=MOBILE_NUMBERS_MAX)] | None = None
+
+
+class TerminateQuery(msgspec.Struct, forbid_unknown_fields=True):
+    terminate_all_calls: bool = False
+    """Accepted with ``mobile_numbers`` alone, where it is the meaning already."""
+
+
+class TerminatedAnswer(msgspec.Struct):
+    message: str = "Calls terminated successfully!"
+
+
+@ROUTES.add("PATCH", "/campaign/terminate", documented_body=TerminateRequest)
+async def terminate_calls(
+    services: Services, principal: Principal, body: dict[str, Any], query: TerminateQuery
+) -> Answer[TerminatedAnswer]:
+    """End every registered or retrying call that matches all given selectors."""
+    selector = parse_selector(body)
+    if query.terminate_all_calls and selector.fields != {"mobile_numbers"}:
+        raise InvalidInput("terminate_all_calls is accepted with mobile_numbers alone", field="terminate_all_calls")
+    return await _terminate(services, principal, selector)
+
+
+@ROUTES.add("PATCH", "/campaign/terminate/agent", documented_body=TerminateRequest, deprecated=True)
+async def terminate_by_agent(
+    services: Services, principal: Principal, body: dict[str, Any]
+) -> Answer[TerminatedAnswer]:
+    """Alias with agent_id only."""
+    return await _terminate_exactly(services, principal, body, frozenset({"agent_id"}))
+
+
+@ROUTES.add("PATCH", "/campaign/terminate/calls", documented_body=TerminateRequest, deprecated=True)
+async def terminate_by_calls(
+    services: Services, principal: Principal, body: dict[str, Any]
+) -> Answer[TerminatedAnswer]:
+    """Alias with call_ids only."""
+    return await _terminate_exactly(services, principal, body, frozenset({"call_ids"}))
+
+
+@ROUTES.add("PATCH", "/campaign/terminate/campaign", documented_body=TerminateRequest, deprecated=True)
+async def terminate_by_campaign(
+    services: Services, principal: Principal, body: dict[str, Any]
+) -> Answer[TerminatedAnswer]:
+    """Alias with campaign_id only."""
+    return await _terminate_exactly(services, principal, body, frozenset({"campaign_id"}))
+
+
+@ROUTES.add("PATCH", "/campaign/terminate/campaign-numbers", documented_body=TerminateRequest, deprecated=True)
+async def terminate_by_campaign_numbers(
+    services: Services, principal: Principal, body: dict[str, Any]
+) -> Answer[TerminatedAnswer]:
+    """Alias with campaign_id and mobile_numbers."""
+    return await _terminate_exactly(services, principal, body, frozenset({"campaign_id", "mobile_numbers"}))
+
+
+@ROUTES.add("PATCH", "/campaign/terminate/numbers", documented_body=TerminateRequest, deprecated=True)
+async def terminate_by_numbers(
+    services: Services, principal: Principal, body: dict[str, Any]
+) -> Answer[TerminatedAnswer]:
+    """Alias with mobile_numbers only."""
+    return await _terminate_exactly(services, principal, body, frozenset({"mobile_numbers"}))
+
+
+async def _terminate_exactly(
+    services: Services, principal: Principal, body: dict[str, Any], fields: frozenset[str]
+) -> Answer[TerminatedAnswer]:
+    selector = parse_selector(body)
+    require_exact(selector, fields)
+    return await _terminate(services, principal, selector)
+
+
+async def _terminate(services: Services, principal: Principal, selector: Selector) -> Answer[TerminatedAnswer]:
+    termination_id = await terminations.terminate(services.store, principal, selector)
+    return Answer(TerminatedAnswer(), {TERMINATION_ID_HEADER: str(termination_id)})

@@ -1,0 +1,27 @@
+"""What every route needs: the store, the clock, the limits, and the drivers that are installed."""
+
+from dataclasses import dataclass
+
+from ringoff.ports import Clock, Store
+
+MIB = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class ApiLimits:
+    """Sizes that a request may have; each is a setting."""
+
+    json_bytes_max: int = MIB
+    csv_bytes_max: int = 200 * MIB
+    form_field_bytes_max: int = 256 * 1024
+    form_fields_max: int = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """Handed to every handler by the route layer."""
+
+    store: Store
+    clock: Clock
+    limits: ApiLimits
+    drivers: frozenset[str]

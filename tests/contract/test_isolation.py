@@ -1,0 +1,121 @@
+"""Nothing of one workspace is seen, used or changed by the key of another, on any route."""
+
+from typing import Any
+from uuid import uuid4
+
+import httpx2
+
+from ringoff.api.app import operations
+from tests.contract.tenants import (
+    COMPATIBLE,
+    NATIVE,
+    Tenant,
+    call_body,
+    history,
+    registered_call,
+    save_fields,
+    saved_campaign,
+)
+
+Attack = tuple[dict[str, Any], int]
+"""The request of a stranger that names things of ours, and the answer that it deserves."""
+
+
+def attacks(ours: Tenant, theirs: Tenant, list_id: str, call_id: str, key_id: str) -> dict[tuple[str, str], Attack]:
+    own_call = call_body(theirs)
+    upload = {"files": {"file": ("a.csv", b"Mobile Number\n+14155550101\n", "text/csv")}}
+    numbers = ["+14155550101", "+14155550111"]
+    start = {"agent_id": theirs.agent_id, "list_id": list_id, "from_numbers": [theirs.number]}
+    terminated: dict[str, dict[str, Any]] = {
+        "": {"agent_id": ours.agent_id, "campaign_id": list_id, "call_ids": [call_id], "mobile_numbers": numbers},
+        "/agent": {"agent_id": ours.agent_id},
+        "/calls": {"call_ids": [call_id]},
+        "/campaign": {"campaign_id": list_id},
+        "/campaign-numbers": {"campaign_id": list_id, "mobile_numbers": numbers},
+        "/numbers": {"mobile_numbers": numbers},
+    }
+    agent = {
+        "agent_name": "Theirs",
+        "introduction_and_objective": "a",
+        "response_guidelines": "b",
+        "task": "c",
+        "primary_language": "en-US",
+        "voice_id": str(uuid4()),
+        "intro_message": "d",
+    }
+    return {
+        ("GET", f"{COMPATIBLE}/workspace"): ({}, 200),
+        ("GET", f"{COMPATIBLE}/workspace/numbers"): ({}, 200),
+        ("GET", f"{COMPATIBLE}/agent/all"): ({}, 200),
+        ("GET", f"{COMPATIBLE}/agent/{{agent_id}}"): ({}, 404),
+        ("POST", f"{COMPATIBLE}/public/agent"): ({"json": agent}, 200),
+        ("POST", f"{COMPATIBLE}/calling/outbound/individual"): ({"json": own_call | {"agent_id": ours.agent_id}}, 404),
+        ("POST", f"{COMPATIBLE}/calling/v2/outbound/individual"): (
+            {"json": own_call | {"from_number_id": ours.number_id}},
+            400,
+        ),
+        ("GET", f"{COMPATIBLE}/calling/history"): (
+            {"params": {"agent_id": ours.agent_id, "bulk_list_id": list_id}},
+            200,
+        ),
+        ("GET", f"{COMPATIBLE}/calling/call-details"): ({"params": {"id": call_id}}, 404),
+        ("POST", f"{COMPATIBLE}/campaign/save"): ({"data": save_fields(theirs, agent_id=ours.agent_id), **upload}, 400),
+        ("POST", f"{COMPATIBLE}/campaign/start"): ({"json": start}, 404),
+        ("POST", f"{COMPATIBLE}/campaign/v2/start"): ({"json": start | {"from_numbers": [ours.number_id]}}, 404),
+        ("GET", f"{COMPATIBLE}/campaign/all"): ({"params": {"call_count": "true"}}, 200),
+        **{
+            ("PATCH", f"{COMPATIBLE}/campaign/terminate{alias}"): ({"json": selector}, 400)
+            for alias, selector in terminated.items()
+        },
+        ("GET", f"{NATIVE}/trunks"): ({}, 200),
+        ("POST", f"{NATIVE}/trunks"): (
+            {"json": {"name": "T", "driver": "simulated", "cps_max": 1, "channels_max": 1}},
+            201,
+        ),
+        ("PATCH", f"{NATIVE}/trunks/{{trunk_id}}"): ({"json": {"is_enabled": False}}, 404),
+        ("GET", f"{NATIVE}/numbers"): ({}, 200),
+        ("POST", f"{NATIVE}/numbers"): ({"json": {"number": "+12025550177", "trunk_id": ours.trunk_id}}, 404),
+        ("DELETE", f"{NATIVE}/numbers/{{number_id}}"): ({}, 404),
+        ("GET", f"{NATIVE}/api-keys"): ({}, 200),
+        ("POST", f"{NATIVE}/api-keys"): ({"json": {"name": "k"}}, 201),
+        ("DELETE", f"{NATIVE}/api-keys/{{api_key_id}}"): ({}, 404),
+    }
+
+
+async def everything_of(client: httpx2.AsyncClient, tenant: Tenant) -> list[Any]:
+    paths = [
+        f"{COMPATIBLE}/workspace",
+        f"{COMPATIBLE}/workspace/numbers",
+        f"{COMPATIBLE}/agent/all",
+        f"{COMPATIBLE}/campaign/all?call_count=true",
+        f"{COMPATIBLE}/calling/history?limit=1000",
+        f"{NATIVE}/trunks",
+        f"{NATIVE}/numbers",
+        f"{NATIVE}/api-keys",
+    ]
+    return [(await client.get(path, headers=tenant.headers)).json() for path in paths]
+
+
+async def test_no_route_leaks_or_touches_another_workspace(
+    client: httpx2.AsyncClient, tenant: Tenant, stranger: Tenant
+) -> None:
+    list_id = await saved_campaign(client, tenant)
+    call_id = await registered_call(client, tenant)
+    before = await everything_of(client, tenant)
+    key_id = before[-1]["api_keys"][0]["api_key_id"]
+    ours = [
+        str(tenant.principal.workspace_id), tenant.agent_id, tenant.trunk_id, tenant.number_id, tenant.number,
+        list_id, call_id, key_id, "ours", "Ada",
+    ]  # fmt: skip
+    table = attacks(tenant, stranger, list_id, call_id, key_id)
+    assert set(table) == {(o.method, o.path) for o in operations() if o.needs_key}, "a route without an attack"
+    for (method, path), (request, status) in table.items():
+        ids = {"agent_id": tenant.agent_id, "trunk_id": tenant.trunk_id, "number_id": tenant.number_id}
+        address = path.format(**ids, api_key_id=key_id)
+        answer = await client.request(method, address, headers=stranger.headers, **request)
+        assert answer.status_code == status, f"{path}: {answer.text}"
+        # An error may repeat what the stranger wrote; nothing else of ours may appear.
+        asked = address + str(request)
+        assert not [secret for secret in ours if secret in answer.text and secret not in asked], path
+    assert await everything_of(client, tenant) == before
+    assert (await history(client, stranger))["total"] == 0
