@@ -1,0 +1,97 @@
+"""What `ringoff doctor` looks at: each check says what it found, and none of them changes anything."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from ringoff.clock import SystemClock
+from ringoff.domain.errors import DatabaseUnavailable, RingoffError
+from ringoff.observability.invariants import broken_invariants
+from ringoff.settings import Settings
+from ringoff.store.connection import Connection
+from ringoff.store.migrate import pending
+from ringoff.store.postgres import PostgresStore, connect_once, server_settings
+from ringoff.wiring import running_database, simulated_carrier
+
+DURABLE = ("fsync", "full_page_writes", "synchronous_commit")
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One line of the report."""
+
+    name: str
+    is_good: bool
+    words: str
+
+
+async def run_checks(settings: Settings) -> AsyncIterator[Check]:
+    """In an order in which each check needs the ones before it; ends early when the database cannot be asked."""
+    yield await _carrier(settings)
+    if settings.database_url is None and not (settings.data_dir / "postgres" / "PG_VERSION").exists():
+        yield Check("database", False, f"there is none in {settings.data_dir} yet; `ringoff up` makes it")
+        return
+    try:
+        async with _connected(settings) as (dsn, connection):
+            version = connection.get_server_version()
+            yield Check("database", True, f"PostgreSQL {version.major}.{version.micro} answers")
+            yield await _durability(connection)
+            migrations = await _migrations(connection)
+            yield migrations
+            if migrations.is_good:
+                yield await _invariants(dsn)
+    except DatabaseUnavailable as error:
+        yield Check("database", False, error.message)
+    except RingoffError as error:
+        yield Check("database", False, error.message)
+
+
+@asynccontextmanager
+async def _connected(settings: Settings) -> AsyncIterator[tuple[str, Connection]]:
+    async with running_database(settings) as (dsn, _postgres):
+        connection = await connect_once(dsn)
+        try:
+            yield dsn, connection
+        finally:
+            await connection.close()
+
+
+async def _carrier(settings: Settings) -> Check:
+    carrier = simulated_carrier(settings, SystemClock())
+    try:
+        await carrier.start()
+        await carrier.stop()
+    except (OSError, RingoffError) as error:
+        return Check("carrier", False, f"simulated: {error}")
+    return Check("carrier", True, "simulated: ready (it rings nobody)")
+
+
+async def _durability(connection: Connection) -> Check:
+    off = [
+        f"{name} = {value}" for name, value in (await server_settings(connection, DURABLE)).items() if value == "off"
+    ]
+    if off:
+        return Check("durability", False, f"an acknowledged termination could be lost in a crash: {', '.join(off)}")
+    return Check("durability", True, "what is acknowledged is on disk")
+
+
+async def _migrations(connection: Connection) -> Check:
+    try:
+        waiting = await pending(connection)
+    except RingoffError as error:
+        return Check("migrations", False, error.message)
+    if waiting:
+        names = ", ".join(migration.file_name for migration in waiting)
+        return Check("migrations", False, f"not applied yet: {names}; the next `ringoff up` applies them")
+    return Check("migrations", True, "the schema is this version's")
+
+
+async def _invariants(dsn: str) -> Check:
+    store = await PostgresStore.connect(dsn, pool_max=2, order_pool_max=1, dispatch_pool_max=1)
+    try:
+        broken = await broken_invariants(store)
+    finally:
+        await store.close()
+    if broken:
+        return Check("invariants", False, "; ".join(f"{rule.name}: {', '.join(rule.broken_ids)}" for rule in broken))
+    return Check("invariants", True, "every rule over the stored calls holds")
