@@ -1,0 +1,80 @@
+"""The commands beside a running server: what they print, and the codes that scripts look at."""
+
+from collections.abc import Callable
+
+import httpx2
+
+from tests.acceptance.client import Client, csv_of, numbers
+from tests.support.processes import ServerProcess
+
+OK, FAILED, MISUSED, UNREACHABLE = 0, 1, 2, 3
+
+
+def test_terminate_says_what_the_server_says(start_server: Callable[..., ServerProcess]) -> None:
+    server = start_server()
+    client = Client(server)
+    waiting = client.upload(csv_of(numbers(0, 20)))["list_id"]
+    here = {"RINGOFF_URL": server.url, "RINGOFF_API_KEY": server.key}
+
+    done = server.command("terminate", "--campaign-id", waiting, "--number", numbers(0, 1)[0], **here)
+    assert (done.returncode, done.stderr) == (OK, "")
+    first, second = done.stdout.splitlines()
+    assert first == "Calls terminated successfully!"
+    assert second.startswith("X-Termination-Id: ")
+    assert client.status_count(waiting, "cancelled") == 1
+
+    call_ids = [call["id"] for call in client.history(waiting, status="registered")[:2]]
+    options = [text for call_id in call_ids for text in ("--call-id", call_id)]
+    given = server.command("terminate", *options, "--url", server.url, "--api-key", server.key)
+    assert given.returncode == OK
+    assert client.status_count(waiting, "cancelled") == 3
+    assert server.command("terminate", "--number", numbers(5, 1)[0], **here).returncode == OK
+    assert server.command("terminate", "--campaign-id", waiting, **here).returncode == OK
+    assert client.statuses(waiting) == {"cancelled": 20}
+
+    nothing = server.command("terminate", "--agent-id", client.agent_id, **here)
+    assert (nothing.returncode, nothing.stdout) == (FAILED, "")
+    assert "No terminable calls found for the specified parameters" in nothing.stderr
+    wrong_key = server.command("terminate", "--campaign-id", waiting, **here | {"RINGOFF_API_KEY": "wrong"})
+    assert wrong_key.returncode == FAILED
+    assert "Invalid credentials" in wrong_key.stderr
+    assert server.command("terminate", **here).returncode == MISUSED
+    assert server.command("terminate", "--campaign-id", waiting, RINGOFF_URL=server.url).returncode == MISUSED
+    assert server.command("terminate", "--no-such-option", "x", **here).returncode == MISUSED
+    nobody = server.command("terminate", "--campaign-id", waiting, **here | {"RINGOFF_URL": "http://127.0.0.1:9"})
+    assert nobody.returncode == UNREACHABLE
+    assert "nothing was terminated" in nobody.stderr
+
+
+def test_key_create_opens_a_workspace_of_its_own(start_server: Callable[..., ServerProcess]) -> None:
+    server = start_server()
+    client = Client(server)
+    client.upload(csv_of(numbers(0, 3)))
+    for workspace, expected_calls in ((), 3), (("--workspace", "Another"), 0):
+        made = server.command("key", "create", *workspace, "--name", "For a test")
+        assert (made.returncode, made.stderr) == (OK, "")
+        key = made.stdout.strip()
+        answer = httpx2.get(f"{server.url}/ca/api/v0/calling/history", headers={"X-API-KEY": key}, trust_env=False)
+        assert (answer.status_code, answer.json()["total"]) == (200, expected_calls)
+
+
+def test_doctor_tells_health_from_sickness(start_server: Callable[..., ServerProcess]) -> None:
+    server = start_server()
+    healthy = server.command("doctor")
+    assert (healthy.returncode, healthy.stderr) == (OK, "")
+    checked = [line.split(": ")[0] for line in healthy.stdout.splitlines()]
+    assert checked == [f"ok   {name}" for name in ("carrier", "database", "durability", "migrations", "invariants")]
+
+    elsewhere = server.command("doctor", "--data-dir", str(server.root / "nothing here"))
+    assert elsewhere.returncode == FAILED
+    assert "BAD  database" in elsewhere.stdout
+    assert server.command("doctor", RINGOFF_PORT="eighty").returncode == MISUSED
+
+
+def test_a_taken_port_is_the_first_thing_said(start_server: Callable[..., ServerProcess]) -> None:
+    server = start_server()
+    port = server.url.rpartition(":")[2]
+    second = server.command("up", "--port", port, "--data-dir", str(server.root / "second"))
+    assert second.returncode == FAILED
+    assert f"port {port}" in second.stderr
+    assert not (server.root / "second").exists()
