@@ -1,0 +1,84 @@
+"""Measures the promises of docs/benchmarks.md on this machine; prints figures, then goal, measured, met."""
+
+import argparse
+import asyncio
+import dataclasses
+import os
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+from bench import dials, first_ring, terminate, upload
+from bench.figures import Say, Verdict, table
+from bench.machine import describe
+from bench.sizes import QUICK, Run, Sizes
+
+Part = Callable[[Run, Say], Awaitable[list[Verdict]]]
+PARTS: dict[str, Part] = {
+    "first_ring": first_ring.measure,
+    "terminate": terminate.measure,
+    "upload": upload.measure,
+    "dials": dials.measure,
+}
+
+
+def main() -> None:
+    arguments = _arguments()
+    names = arguments.only.split(",") if arguments.only else list(PARTS)
+    sizes = QUICK if arguments.quick else Sizes()
+    if arguments.rows:
+        sizes = dataclasses.replace(sizes, rows=arguments.rows)
+    # Not in the tree: the embedded PostgreSQL runs as another user under root, who must be able to pass.
+    work_dir = Path(tempfile.mkdtemp(prefix="ringoff-bench-", dir=arguments.dir))
+    try:
+        asyncio.run(_run(names, Run(sizes, work_dir)))
+    finally:
+        shutil.rmtree(work_dir, ignore_errors=True)
+
+
+async def _run(names: list[str], run: Run) -> None:
+    machine = describe(run.work_dir)
+    _say(f"machine: {machine}")
+    verdicts: list[Verdict] = []
+    for name in names:
+        _say(f"\n{name}")
+        began = time.perf_counter()
+        verdicts += await PARTS[name](run, lambda line: _say(f"  {line}"))
+        _say(f"  ({time.perf_counter() - began:.0f} s)")
+    _say(f"\n{table(verdicts)}\n\n{machine}, after it {os.getloadavg()[0]:.1f}")
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser.add_argument(
+        "--only", default=os.environ.get("ONLY"), type=_names, help=f"of {', '.join(PARTS)}; commas between (ONLY)"
+    )
+    parser.add_argument("--rows", default=os.environ.get("ROWS"), type=_rows, help="instead of 1,000,000 (ROWS)")
+    parser.add_argument("--quick", action="store_true", help="small sizes: shows that all of it runs, measures nothing")
+    parser.add_argument("--dir", default=os.environ.get("BENCH_DIR"), help="where databases go (BENCH_DIR)")
+    return parser.parse_args()
+
+
+def _names(text: str) -> str:
+    if unknown := set(text.split(",")) - set(PARTS):
+        raise argparse.ArgumentTypeError(f"no such part: {', '.join(sorted(unknown))}")
+    return text
+
+
+def _rows(text: str) -> int:
+    rows = int(text.replace(",", "").replace("_", ""))
+    if not 1_000 <= rows <= 1_000_000:
+        raise argparse.ArgumentTypeError("from 1,000 to 1,000,000")
+    return rows
+
+
+def _say(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()

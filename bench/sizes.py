@@ -1,0 +1,32 @@
+"""How much is measured: the sizes of the goals, or small ones that only show that every benchmark still runs."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Sizes:
+    rows: int = 1_000_000
+    small_rows: int = 1_000
+    orders: int = 200
+    """Terminations of each size."""
+    number_orders: int = 50
+    numbers: int = 100
+    uploads: int = 2
+    warm_up_s: float = 3.0
+    window_s: float = 12.0
+    """Length of each of the two windows in which dials are counted."""
+    starts: int = 3
+
+
+QUICK = Sizes(
+    rows=10_000, small_rows=500, orders=5, number_orders=2, numbers=20, uploads=1, warm_up_s=0.2, window_s=0.4, starts=1
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One run of the benchmarks: its sizes, and an empty directory for databases and files."""
+
+    sizes: Sizes
+    work_dir: Path

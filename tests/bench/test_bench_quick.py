@@ -1,0 +1,31 @@
+"""The benchmarks still run, all of them, at sizes that measure nothing: a figure is never asserted."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+OPTIONS = {"ONLY", "ROWS", "BENCH_DIR"}
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_every_part_runs_and_the_table_is_whole() -> None:
+    environment = {name: text for name, text in os.environ.items() if name not in OPTIONS}
+    done = subprocess.run(
+        [sys.executable, "-m", "bench", "--quick"],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=280,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    rows = [line.strip("| ").split(" | ") for line in done.stdout.splitlines() if line.startswith("| ")]
+    assert [cell.strip() for cell in rows[0]] == ["goal", "measured", "met"]
+    assert len(rows) == 1 + 8, done.stdout
+    assert {row[-1].strip() for row in rows[1:]} <= {"yes", "NO"}
