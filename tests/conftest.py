@@ -58,7 +58,7 @@ async def empty_database_dsn(database_server: str) -> AsyncIterator[str]:
 @pytest.fixture
 async def store(database_dsn: str) -> AsyncIterator[PostgresStore]:
     """The real store on a fresh database."""
-    connected = await PostgresStore.connect(database_dsn, pool_max=20, dispatch_pool_max=8)
+    connected = await PostgresStore.connect(database_dsn, pool_max=20, dispatch_pool_max=8, originate_timeout_ms=20_000)
     try:
         yield connected
     finally:

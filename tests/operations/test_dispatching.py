@@ -178,3 +178,19 @@ async def test_what_rings_or_talks_too_long_is_released_by_us(store: PostgresSto
     assert set(carrier.released) == {rings.attempt_id, talks.attempt_id}
     assert by_number[rings.called_number] == ("failed", "RETRY_LIMIT_REACHED")
     assert by_number[talks.called_number] == ("completed", "MAX_CALL_DURATION")
+
+
+async def test_campaigns_of_one_trunk_take_turns_at_its_pace(store: PostgresStore) -> None:
+    world = await World.make(store, cps_max=10)  # one call in each tenth of a second
+    first = [f"+1202555{n:04}" for n in range(6_000, 6_020)]
+    second = [f"+1202555{n:04}" for n in range(7_000, 7_020)]
+    await world.campaign(first)
+    await world.campaign(second)
+    carrier, clock = ScriptedCarrier(), SystemClock()
+    supervisor = Supervisor(store=store, driver=carrier, clock=clock, limits=FAST)
+    async with asyncio.timeout(30):
+        while len(carrier.wire) < 6:
+            async with asyncio.TaskGroup() as dials:
+                await supervisor.dispatcher.dispatch_round(dials)
+    dialled = [request.called_number in first for request in carrier.wire[:6]]
+    assert dialled.count(True) == dialled.count(False) == 3

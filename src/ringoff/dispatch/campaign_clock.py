@@ -28,12 +28,13 @@ class CampaignClock:
         self._limits = limits
         self._now_override = now_override
         self._rounds = 0
+        self._has_more_to_prune = False
 
     async def run(self) -> None:
         while True:
             try:
                 await self.tick()
-                if self._rounds % _PRUNE_EVERY == 0:
+                if self._has_more_to_prune or self._rounds % _PRUNE_EVERY == 0:
                     await self._prune()
                 self._rounds += 1
             except (DatabaseUnavailable, SerializationConflict) as error:
@@ -41,10 +42,9 @@ class CampaignClock:
             await self._clock.sleep(self._limits.poll_s)
 
     async def _prune(self) -> None:
-        deleted_count = self._limits.prune_batch_max
-        while deleted_count >= self._limits.prune_batch_max:
-            async with self._store.dispatch_transaction() as tx:
-                deleted_count = await tx.dispatch.prune(self._limits.outbox_keep_h, self._limits.prune_batch_max)
+        async with self._store.dispatch_transaction() as tx:
+            deleted_count = await tx.dispatch.prune(self._limits.outbox_keep_h, self._limits.prune_batch_max)
+        self._has_more_to_prune = deleted_count >= self._limits.prune_batch_max
 
     async def tick(self) -> None:
         """One look at all campaigns."""

@@ -13,7 +13,7 @@ from ringoff.dispatch.settler import DatabaseTime
 from ringoff.domain.attempt_records import ClaimedCall, DialWork
 from ringoff.domain.call_window import is_open, next_opening
 from ringoff.domain.errors import DatabaseUnavailable, SerializationConflict
-from ringoff.domain.identifiers import OwnerId, TrunkId
+from ringoff.domain.identifiers import CampaignId, OwnerId, TrunkId
 from ringoff.domain.pacing import allowance, wait_s
 from ringoff.ports import Clock, Gate, Store
 
@@ -62,6 +62,7 @@ class Dispatcher:
         self._is_stopping = False
         self._in_flight = asyncio.Semaphore(limits.dials_in_flight_max)
         self._rotation = 0
+        self._turns: dict[CampaignId, int] = {}
         self._turn = 0
 
     def wake(self) -> None:
@@ -110,15 +111,16 @@ class Dispatcher:
                 claim = await self._claim_and_dial(work, dials)
                 if claim.trunk_is_busy:
                     busy_trunks.add(work.trunk_id)
+                else:
+                    self._turn += 1
+                    self._turns[work.campaign_id] = self._turn
                 wait = min(wait, claim.wait_s)
         return wait
 
     def _in_turn(self, work_list: Sequence[DialWork]) -> Sequence[DialWork]:
-        """Each round starts at another campaign: what a trunk may send now goes to the first that asks."""
-        if not work_list:
-            return work_list
-        self._turn = (self._turn + 1) % len(work_list)
-        return [*work_list[self._turn :], *work_list[: self._turn]]
+        """Who waited longest since its last claim asks first: what a trunk may send now goes to the first that asks."""
+        self._turns = {w.campaign_id: self._turns[w.campaign_id] for w in work_list if w.campaign_id in self._turns}
+        return sorted(work_list, key=lambda work: self._turns.get(work.campaign_id, 0))
 
     def _due_at(self, work: DialWork) -> datetime:
         """A campaign outside its window is due when the window opens; individual calls bring their own windows."""
@@ -143,6 +145,9 @@ class Dispatcher:
     async def _dial(self, work: DialWork, claim: _Claim) -> None:
         try:
             await self._dialer.dial(work, claim.calls, claim.slot_at)
+        except Exception:
+            # One batch must not end the others in the group; its own claims are left to their leases.
+            log.exception("a batch failed in a way that it should not", campaign_id=str(work.campaign_id))
         finally:
             self._in_flight.release()
 

@@ -34,6 +34,7 @@ _ACQUIRE_TIMEOUT_S = 10.0
 _IDLE_IN_TRANSACTION_MS = 10_000
 _DISPATCH_STATEMENT_MS = 30_000
 _ORDER_STATEMENT_MS = 30_000
+_KEY_POOL_MAX = 2
 _JSONB_VERSION = b"\x01"
 
 # Whole classes of SQLSTATE: 08 connection, 53 resources, 57 operator intervention (shutdown, restart, timeout).
@@ -87,9 +88,10 @@ class PostgresTransaction:
 class PostgresStore:
     """PostgreSQL as the product sees it. Made by ``connect``; ``close`` gives the connections back."""
 
-    def __init__(self, dsn: str, pool: Pool, order_pool: Pool, dispatch_pool: Pool) -> None:
+    def __init__(self, dsn: str, pool: Pool, key_pool: Pool, order_pool: Pool, dispatch_pool: Pool) -> None:
         self._dsn = dsn
         self._pool = pool
+        self._key_pool = key_pool
         self._order_pool = order_pool
         self._dispatch_pool = dispatch_pool
 
@@ -117,7 +119,12 @@ class PostgresStore:
             "plan_cache_mode": "force_custom_plan",
         }
         # Their statements have an index each: whatever the statistics say, none may read a whole table.
-        orders = requests | {"statement_timeout": str(_ORDER_STATEMENT_MS), "enable_seqscan": "off"}
+        orders = requests | {
+            "statement_timeout": str(_ORDER_STATEMENT_MS),
+            # An order never idles: one that stands still with its exclusive lock holds up every permit behind it.
+            "idle_in_transaction_session_timeout": str(originate_timeout_ms),
+            "enable_seqscan": "off",
+        }
         dispatch = {
             "statement_timeout": str(_DISPATCH_STATEMENT_MS),
             "idle_in_transaction_session_timeout": str(originate_timeout_ms),
@@ -127,7 +134,12 @@ class PostgresStore:
         }
         pools: list[Pool] = []
         try:
-            for size_max, settings in ((pool_max, requests), (order_pool_max, orders), (dispatch_pool_max, dispatch)):
+            for size_max, settings in (
+                (pool_max, requests),
+                (_KEY_POOL_MAX, requests),
+                (order_pool_max, orders),
+                (dispatch_pool_max, dispatch),
+            ):
                 pools.append(await _open_pool(dsn, size_max, settings))
         except BaseException:
             for pool in pools:
@@ -142,7 +154,7 @@ class PostgresStore:
 
     @asynccontextmanager
     async def single_read(self) -> AsyncIterator[PostgresTransaction]:
-        async with _acquired(self._order_pool) as connection:
+        async with _acquired(self._key_pool) as connection:
             with _translated(connection):
                 yield PostgresTransaction(connection)
 
@@ -178,7 +190,7 @@ class PostgresStore:
 
     async def close(self, timeout_s: float = 5.0) -> None:
         """Give open transactions ``timeout_s`` to end, then cut the connections."""
-        for pool in (self._dispatch_pool, self._order_pool, self._pool):
+        for pool in (self._dispatch_pool, self._order_pool, self._key_pool, self._pool):
             try:
                 async with asyncio.timeout(timeout_s):
                     await pool.close()
@@ -273,9 +285,10 @@ async def _transaction(pool: Pool) -> AsyncIterator[PostgresTransaction]:
     ROLLBACK, which a driver takes for success. An acknowledgement must never rest on that."""
     async with _acquired(pool) as connection:
         with _translated(connection):
-            await connection.execute(_BEGIN)
             try:
+                await connection.execute(_BEGIN)
                 yield PostgresTransaction(connection)
+                ended = await connection.execute("COMMIT")
             except asyncio.CancelledError:
                 # Given up, perhaps because the database does not answer: asking it to roll back could wait for ever.
                 connection.terminate()
@@ -283,7 +296,7 @@ async def _transaction(pool: Pool) -> AsyncIterator[PostgresTransaction]:
             except BaseException:
                 await _roll_back(connection)
                 raise
-            if await connection.execute("COMMIT") != "COMMIT":
+            if ended != "COMMIT":
                 raise DatabaseUnavailable("the transaction was rolled back: a statement in it had failed")
 
 

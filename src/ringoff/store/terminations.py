@@ -14,6 +14,7 @@ from ringoff.store.connection import Connection
 from ringoff.store.sql_loader import load
 
 _SQL = load("terminations")
+_NOTHING_FOUND_S = 5.0
 _PENDING = frozenset({"registered", "retry"})
 
 
@@ -154,11 +155,13 @@ class PostgresTerminations:
                 _SQL["sweep_campaign_ongoing"], termination_id, fence.campaign_id, fence.epoch
             )
             cancelled = await self._connection.fetchval(_SQL["sweep_campaign"], *place, termination_id, count_max)
-            await self._connection.execute(_SQL["touch_campaign_fence"], *place)
+            await self._connection.execute(_SQL["touch_campaign_fence"], *place, _back_of_the_queue_s(cancelled))
         else:
             barred = await self._connection.execute(_SQL["sweep_numbers_ongoing"], workspace_id, termination_id)
             cancelled = await self._connection.fetchval(_SQL["sweep_numbers"], workspace_id, termination_id, count_max)
-            await self._connection.execute(_SQL["touch_number_fence"], workspace_id, termination_id)
+            await self._connection.execute(
+                _SQL["touch_number_fence"], workspace_id, termination_id, _back_of_the_queue_s(cancelled)
+            )
         counts = TerminationCounts(cancelled, _row_count(barred))
         await self._connection.execute(
             _SQL["add_to_receipt"], workspace_id, termination_id, counts.cancelled_count, counts.retry_barred_count
@@ -198,6 +201,11 @@ def _stored(selector: Selector) -> dict[str, Any]:
 
 def _call_id(value: UUID | None) -> CallId | None:
     return None if value is None else CallId(value)
+
+
+def _back_of_the_queue_s(cancelled_count: int) -> float:
+    """A fence that found nothing waits for another to end: it goes behind the others, and is still swept when alone."""
+    return 0.0 if cancelled_count else _NOTHING_FOUND_S
 
 
 def _row_count(status: str) -> int:

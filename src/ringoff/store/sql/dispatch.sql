@@ -270,8 +270,24 @@ WITH input AS (
         f.termination_id AS fence_termination_id,
         f.sub_status AS fence_sub_status
     FROM judged j
-    LEFT JOIN campaign_fence f
-        ON j.is_fenced AND f.workspace_id = j.workspace_id AND f.campaign_id = j.campaign_id AND f.epoch = j.epoch
+    LEFT JOIN LATERAL (
+        -- Behind two fences, a call belongs to the order that came first.
+        SELECT u.termination_id, u.sub_status
+        FROM (
+            SELECT e.termination_id, e.sub_status, e.raised_at
+            FROM campaign_fence e
+            WHERE e.workspace_id = j.workspace_id AND e.campaign_id = j.campaign_id AND e.epoch = j.epoch
+            UNION ALL
+            SELECT n.termination_id, n.sub_status, n.raised_at
+            FROM number_fence n
+            WHERE n.workspace_id = j.workspace_id AND n.called_number = j.called_number
+              AND (n.campaign_id IS NULL OR n.campaign_id = j.campaign_id)
+              AND (n.agent_id IS NULL OR n.agent_id = j.agent_id)
+              AND pg_visible_in_snapshot(j.registered_xid, n.registered_in)
+        ) u
+        ORDER BY u.raised_at, u.termination_id
+        LIMIT 1
+    ) f ON j.is_fenced
     WHERE j.status_before = 'ongoing' OR (j.status_before IN ('registered', 'retry') AND NOT j.is_fenced)
 ), settled AS (
     UPDATE call c
@@ -281,17 +297,7 @@ WITH input AS (
             ELSE d.sub_status
         END,
         -- The locked version's order: constraints are checked before the update notices that its snapshot is older.
-        termination_id = coalesce(d.termination_id, d.fence_termination_id, (
-            SELECT f.termination_id
-            FROM number_fence f
-            WHERE d.final_status = 'cancelled' AND f.workspace_id = c.workspace_id
-              AND f.called_number = c.called_number
-              AND (f.campaign_id IS NULL OR f.campaign_id = c.campaign_id)
-              AND (f.agent_id IS NULL OR f.agent_id = d.agent_id)
-              AND pg_visible_in_snapshot(c.registered_xid, f.registered_in)
-            ORDER BY f.raised_at, f.termination_id
-            LIMIT 1
-        )),
+        termination_id = coalesce(d.termination_id, d.fence_termination_id),
         retries_used = c.retries_used + CASE WHEN d.spends_retry AND d.final_status = 'retry' THEN 1 ELSE 0 END,
         congestion_count = c.congestion_count
             + CASE WHEN NOT d.spends_retry AND d.final_status = 'retry' THEN 1 ELSE 0 END,

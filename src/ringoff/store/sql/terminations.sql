@@ -5,7 +5,8 @@
 SELECT pg_advisory_xact_lock(lock_key($1, $2, $3))
 
 -- name: lock_shared
-SELECT pg_advisory_xact_lock_shared(lock_key($1, $2, $3))
+-- Whoever stands still with it is ended within a second: an order waits behind it, and all permits behind the order.
+SELECT set_config('idle_in_transaction_session_timeout', '1000', true), pg_advisory_xact_lock_shared(lock_key($1, $2, $3))
 
 -- name: add_termination
 INSERT INTO termination (workspace_id, level, selector, reason, api_key_id)
@@ -30,7 +31,7 @@ CROSS JOIN LATERAL (
             AND (f.campaign_id IS NULL OR f.campaign_id = k.campaign_id) AND (f.agent_id IS NULL OR f.agent_id = k.agent_id)
             AND pg_visible_in_snapshot(c.registered_xid, f.registered_in)
       )
-    ORDER BY c.next_attempt_at
+    ORDER BY c.next_attempt_at DESC
     LIMIT 1
 ) pending
 WHERE k.workspace_id = $1 AND k.campaign_id = $2 AND k.kind = 'list' AND ($3::uuid IS NULL OR k.agent_id = $3)
@@ -48,7 +49,7 @@ CROSS JOIN LATERAL (
             AND (f.campaign_id IS NULL OR f.campaign_id = k.campaign_id) AND (f.agent_id IS NULL OR f.agent_id = k.agent_id)
             AND pg_visible_in_snapshot(c.registered_xid, f.registered_in)
       )
-    ORDER BY c.next_attempt_at
+    ORDER BY c.next_attempt_at DESC
     LIMIT 1
 ) pending
 WHERE k.workspace_id = $1 AND k.agent_id = $2
@@ -360,6 +361,14 @@ WITH batch AS MATERIALIZED (
       AND (n.campaign_id IS NULL OR n.campaign_id = k.campaign_id)
       AND (n.agent_id IS NULL OR n.agent_id = k.agent_id)
       AND pg_visible_in_snapshot(c.registered_xid, n.registered_in)
+      AND NOT EXISTS (
+          SELECT FROM number_fence f
+          WHERE f.workspace_id = $1 AND f.called_number = n.called_number
+            AND (f.raised_at, f.termination_id) < (n.raised_at, n.termination_id)
+            AND (f.campaign_id IS NULL OR f.campaign_id = k.campaign_id)
+            AND (f.agent_id IS NULL OR f.agent_id = k.agent_id)
+            AND pg_visible_in_snapshot(c.registered_xid, f.registered_in)
+      )
     LIMIT $3
 ), locked AS MATERIALIZED (
     SELECT c.ctid AS place, c.status
@@ -393,11 +402,11 @@ SET cancelled_count = cancelled_count + $3, retry_barred_count = retry_barred_co
 WHERE workspace_id = $1 AND termination_id = $2
 
 -- name: touch_campaign_fence
-UPDATE campaign_fence SET swept_at = clock_timestamp()
+UPDATE campaign_fence SET swept_at = clock_timestamp() + make_interval(secs => $4)
 WHERE workspace_id = $1 AND campaign_id = $2 AND epoch = $3
 
 -- name: touch_number_fence
-UPDATE number_fence SET swept_at = clock_timestamp() WHERE workspace_id = $1 AND termination_id = $2
+UPDATE number_fence SET swept_at = clock_timestamp() + make_interval(secs => $3) WHERE workspace_id = $1 AND termination_id = $2
 
 -- name: close_campaign_fence
 UPDATE campaign_fence f
