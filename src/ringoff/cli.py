@@ -43,11 +43,17 @@ def run(arguments: list[str]) -> int:
         return ending.code if isinstance(ending.code, int) else FAILED
     except InvalidInput as error:
         return _complain(error.message, MISUSED)
-    except RingoffError as error:
-        return _complain(error.message, FAILED)
+    except (RingoffError, OSError) as error:
+        return _complain(_words(error), FAILED)
     except KeyboardInterrupt:
         return FAILED
     return code if isinstance(code, int) else OK
+
+
+def _words(error: RingoffError | OSError) -> str:
+    if isinstance(error, RingoffError):
+        return error.message
+    return f"{error.strerror}: {error.filename}" if error.filename else str(error)
 
 
 @app.command

@@ -64,6 +64,13 @@ def _path(text: str) -> Path:
     return Path(text).expanduser()
 
 
+def _new_file(text: str) -> Path:
+    path = _path(text)
+    if not path.parent.is_dir():
+        raise _BrokenRule("must name a file in a directory that exists")
+    return path
+
+
 def _url(text: str) -> str:
     if not text.startswith(("postgresql://", "postgres://")):
         raise _BrokenRule("must start with postgresql://")
@@ -93,7 +100,7 @@ class Settings:
     simulated_speed: float = _setting(1.0, _real(0.001, 1e9))
     simulated_seed: int = _setting(0, _whole(0, 2**63 - 1))
     simulated_mix: OutcomeMix = _setting(WARM, _mix)
-    simulated_wire_log: Path | None = _setting(None, _path)
+    simulated_wire_log: Path | None = _setting(None, _new_file)
     json_bytes_max: int = _setting(MIB, _whole(1024, 64 * MIB))
     csv_bytes_max: int = _setting(200 * MIB, _whole(1024, 4096 * MIB))
     batch_max: int = _setting(50, _whole(1, 1_000))

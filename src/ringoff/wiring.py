@@ -19,7 +19,7 @@ from ringoff.demo import run_demo
 from ringoff.dispatch.limits import DispatchLimits
 from ringoff.dispatch.supervisor import Supervisor
 from ringoff.domain.errors import Conflict, DatabaseUnavailable, NotFound
-from ringoff.operations.workspaces import create_api_key, create_workspace, ensure_first_rows
+from ringoff.operations.workspaces import authenticate, create_api_key, create_workspace, ensure_first_rows
 from ringoff.settings import Settings
 from ringoff.store.migrate import apply_migrations
 from ringoff.store.postgres import PostgresStore, connect_once
@@ -49,6 +49,10 @@ async def run_up(settings: Settings, *, demo: bool, say: Say) -> None:
     with _bound_socket(settings.host, settings.port) as listening:
         async with opened_store(settings) as opened:
             key = await ensure_first_rows(opened.store, settings.bootstrap_api_key)
+            if key is not None and settings.bootstrap_api_key is None:
+                # At once: if anything fails from here on, nobody could learn it any more.
+                say(f"ringoff api_key={key}")
+            await _warn_of_another_key(opened.store, settings)
             server = _Server(_server_config(settings, opened.store, clock))
             supervisor = _supervisor(settings, opened.store, clock)
             with _stop_signals() as stopping:
@@ -62,8 +66,6 @@ async def run_up(settings: Settings, *, demo: bool, say: Say) -> None:
                     gc.collect()
                     gc.freeze()
                     url = _url(listening)
-                    if key is not None and settings.bootstrap_api_key is None:
-                        say(f"ringoff api_key={key}")
                     say(f"ringoff ready url={url}")
                     if demo:
                         demo_key = key or (await create_api_key(opened.store, None, "Demo"))[1]
@@ -71,6 +73,12 @@ async def run_up(settings: Settings, *, demo: bool, say: Say) -> None:
                     await stopping.wait()
                     server.should_exit = True
                     supervisor.stop()
+
+
+async def _warn_of_another_key(store: PostgresStore, settings: Settings) -> None:
+    given = settings.bootstrap_api_key
+    if given is not None and await authenticate(store, given) is None:
+        log.warning("RINGOFF_BOOTSTRAP_API_KEY opens nothing here: it makes the first key of an empty database only")
 
 
 async def run_dispatch(settings: Settings, *, say: Say) -> None:

@@ -72,6 +72,7 @@ def attacks(ours: Tenant, theirs: Tenant, list_id: str, call_id: str, key_id: st
             {"json": {"name": "T", "driver": "simulated", "cps_max": 1, "channels_max": 1}},
             201,
         ),
+        ("GET", f"{NATIVE}/trunks/{{trunk_id}}"): ({}, 404),
         ("PATCH", f"{NATIVE}/trunks/{{trunk_id}}"): ({"json": {"is_enabled": False}}, 404),
         ("GET", f"{NATIVE}/numbers"): ({}, 200),
         ("POST", f"{NATIVE}/numbers"): ({"json": {"number": "+12025550177", "trunk_id": ours.trunk_id}}, 404),

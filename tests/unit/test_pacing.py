@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ringoff.domain.attempt_records import PaceState
-from ringoff.domain.pacing import WAIT_MIN_S, Pace, allowance, effective_pace, lookback_s, wait_s
+from ringoff.domain.pacing import WAIT_MIN_S, Pace, allowance, effective_pace, is_congested, lookback_s, wait_s
 
 
 def state(
@@ -132,3 +132,17 @@ def test_a_trunk_that_waits_for_nothing_in_time_says_the_least() -> None:
     assert wait_s(state(30, is_enabled=False, grants=[(0, 30)]), 0.25) == WAIT_MIN_S
     assert wait_s(state(30), 0.25) == WAIT_MIN_S
     assert lookback_s(0, 0.25) == 0.25
+
+
+@pytest.mark.parametrize(
+    ("recent", "expected"),
+    [
+        ([], False),
+        ([True, True], False),
+        ([True, True, True], True),
+        ([True] * 3 + [False] * 47, False),
+        ([True] * 10 + [False] * 40, True),
+    ],
+)
+def test_a_trunk_is_congested_when_a_good_part_of_its_calls_is(recent: list[bool], expected: bool) -> None:
+    assert is_congested(recent) is expected

@@ -202,3 +202,17 @@ def test_calling_codes(given: str, code: int | None) -> None:
 )
 def test_masked_for_the_log(number: str, masked: str) -> None:
     assert mask(number) == masked
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ("919876541001.0", "+919876541001"),
+        ("9876541001.0", "+919876541001"),
+        ("+919876541001.00", "+919876541001"),
+        ("98765.41.001", "+919876541001"),
+        ("9.19877E+11", None),
+    ],
+)
+def test_a_spreadsheets_float_is_the_same_number_and_never_another(given: str, expected: str | None) -> None:
+    assert NumberNormalizer("+91").normalize(given) == expected

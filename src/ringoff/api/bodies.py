@@ -138,7 +138,8 @@ def _placed(text: str, raw: Any) -> InvalidInput:
         field = f"{path}.{name}" if path else name
         return InvalidInput(f"unknown field: {field}", field=field)
     value, position = _look_up(raw, path)
-    shown = f", not {value[:_SHOWN_LENGTH_MAX]!r}" if isinstance(value, str) else ""
+    is_shown_already = not isinstance(value, str) or repr(value) in what
+    shown = "" if is_shown_already else f", not {value[:_SHOWN_LENGTH_MAX]!r}"
     field = re.sub(r"\[[0-9.]+\]$", "", path)
     return InvalidInput(f"{path or 'the body'}: {what}{shown}", field=field or None, position=position)
 

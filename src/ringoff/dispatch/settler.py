@@ -5,7 +5,8 @@ and writes later: a dialled call is never forgotten while the process lives.
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -17,12 +18,14 @@ from ringoff.domain.attempt_records import SettleEntry
 from ringoff.domain.errors import DatabaseUnavailable, RingoffError, SerializationConflict
 from ringoff.domain.events import CarrierEvent, Rang, Released
 from ringoff.domain.identifiers import AttemptId, OwnerId, TrunkId, WorkspaceId
+from ringoff.domain.pacing import OUTCOMES_REMEMBERED, is_congested
 from ringoff.domain.release_cause import Disposition, Outcome, ReleaseCause
 from ringoff.ports import CallDriver, Clock, Gate, Store, Transaction
 
 log = structlog.get_logger()
 
 _Mark = tuple[WorkspaceId, AttemptId, datetime]
+_TrunkKey = tuple[WorkspaceId, TrunkId]
 
 
 class DatabaseTime:
@@ -47,6 +50,7 @@ class _Batch:
     rang: list[_Mark] = field(default_factory=list)
     answered: list[_Mark] = field(default_factory=list)
     entries: dict[AttemptId, SettleEntry] = field(default_factory=dict)
+    troubled: Mapping[_TrunkKey, Disposition] = field(default_factory=dict)
 
     def without_progress_of_the_over(self) -> "_Batch":
         """An attempt that is over takes its marks with it in the same statement."""
@@ -54,6 +58,7 @@ class _Batch:
             [mark for mark in self.rang if mark[1] not in self.entries],
             [mark for mark in self.answered if mark[1] not in self.entries],
             self.entries,
+            self.troubled,
         )
 
 
@@ -82,6 +87,8 @@ class Settler:
         self._gate = gate
         self._events: asyncio.Queue[CarrierEvent] = asyncio.Queue()  # bounded by the channels: three events a call
         self._own_outcomes: dict[AttemptId, Outcome] = {}
+        self._recent: dict[_TrunkKey, deque[bool]] = {}
+        """The last outcomes of each trunk: whether they were congestion."""
 
     def permit_over(self, attempt_ids: Sequence[AttemptId]) -> None:
         """The permit's transaction has ended: events that came before may be settled now."""
@@ -116,6 +123,7 @@ class Settler:
 
     async def _take(self, events: Sequence[CarrierEvent]) -> None:
         batch = self._sort(events).without_progress_of_the_over()
+        batch.troubled = self._troubled_trunks(batch.entries.values())
         if not (batch.rang or batch.answered or batch.entries):
             return
         await self._gate("settle.before")
@@ -157,17 +165,18 @@ class Settler:
             raise
         except Exception:
             log.exception("outcomes were refused and are written one by one", attempts=len(entries))
+            await self._write_alone([], _Batch(batch.rang, batch.answered))
             for entry in entries:
-                await self._write_one(entry)
+                await self._write_alone([entry], _Batch())
 
-    async def _write_one(self, entry: SettleEntry) -> None:
+    async def _write_alone(self, entries: Sequence[SettleEntry], marks: _Batch) -> None:
         try:
-            await self._write_entries([entry], _Batch())
+            await self._write_entries(entries, marks)
         except RingoffError:
             raise
         except Exception:
-            # Its lease runs out, and the crash rules close it.
-            log.exception("an outcome cannot be written", attempt_id=str(entry.attempt_id))
+            # The lease of such an attempt runs out, and the crash rules close it.
+            log.exception("a report cannot be written", attempt_ids=[str(entry.attempt_id) for entry in entries])
 
     async def _write_entries(self, entries: Sequence[SettleEntry], batch: _Batch) -> None:
         """Until it is written: the outcome of a dialled call may not be lost to a restart of the database."""
@@ -177,7 +186,7 @@ class Settler:
                     await tx.dispatch.record_progress(batch.rang, batch.answered)
                     if entries:
                         await tx.dispatch.settle(entries)
-                        await self._heed_trunks(tx, entries)
+                        await self._heed_trunks(tx, batch.troubled)
                 return
             except SerializationConflict:
                 continue
@@ -185,23 +194,26 @@ class Settler:
                 log.warning("settling waits for the database", reason=error.message, attempts=len(entries))
                 await self._clock.sleep(self._limits.backoff_s)
 
-    async def _heed_trunks(self, tx: Transaction, entries: Sequence[SettleEntry]) -> None:
+    async def _heed_trunks(self, tx: Transaction, troubled: Mapping[_TrunkKey, Disposition]) -> None:
         """A trunk that is congested is slowed, one that refuses us is stopped."""
-        for (workspace_id, trunk_id), disposition in self._troubled_trunks(entries).items():
+        for (workspace_id, trunk_id), disposition in troubled.items():
             if disposition is Disposition.TRUNK_REFUSED:
                 log.error("trunk refused our credentials and was stopped", trunk_id=str(trunk_id))
                 await tx.dispatch.stop_trunk(workspace_id, trunk_id)
             else:
                 await tx.dispatch.slow_trunk(workspace_id, trunk_id, self._limits.congestion_slow_s)
 
-    def _troubled_trunks(self, entries: Sequence[SettleEntry]) -> dict[tuple[WorkspaceId, TrunkId], Disposition]:
-        troubled: dict[tuple[WorkspaceId, TrunkId], Disposition] = {}
+    def _troubled_trunks(self, entries: Iterable[SettleEntry]) -> Mapping[_TrunkKey, Disposition]:
+        troubled: dict[_TrunkKey, Disposition] = {}
         for entry in entries:
-            disposition = entry.outcome.disposition
-            if disposition in (Disposition.CONGESTION, Disposition.TRUNK_REFUSED):
-                trunk = (entry.workspace_id, self.live[entry.attempt_id].work.trunk_id)
-                if troubled.get(trunk) is not Disposition.TRUNK_REFUSED:
-                    troubled[trunk] = disposition
+            trunk = (entry.workspace_id, self.live[entry.attempt_id].work.trunk_id)
+            is_congestion = entry.outcome.disposition is Disposition.CONGESTION
+            recent = self._recent.setdefault(trunk, deque(maxlen=OUTCOMES_REMEMBERED))
+            recent.append(is_congestion)
+            if entry.outcome.disposition is Disposition.TRUNK_REFUSED:
+                troubled[trunk] = Disposition.TRUNK_REFUSED
+            elif is_congestion and is_congested(recent):
+                troubled.setdefault(trunk, Disposition.CONGESTION)
         return troubled
 
     async def run_deadlines(self) -> None:

@@ -7,7 +7,7 @@ most ``max(1, floor(cps_max))`` sends, however the sends are delayed within thei
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -15,6 +15,9 @@ from ringoff.domain.attempt_records import PaceState
 
 BURST_S: Final = 0.1
 SLOWED_SHARE: Final = 0.5
+CONGESTED_SHARE: Final = 0.2
+CONGESTED_MIN: Final = 3
+OUTCOMES_REMEMBERED: Final = 50
 WAIT_MIN_S: Final = 0.05
 
 
@@ -70,6 +73,15 @@ def wait_s(state: PaceState, slot_ttl_s: float) -> float:
 def effective_pace(state: PaceState) -> Pace:
     """The trunk's limits, with half the pace while the carrier says that it is too much."""
     return Pace(state.cps_max * (SLOWED_SHARE if state.is_slowed else 1), state.channels_max)
+
+
+def is_congested(recent: Collection[bool]) -> bool:
+    """Whether the recent outcomes of a trunk (True: congestion) say that its pace is too much for the carrier.
+
+    A few busy routes among many calls are no reason to slow down everybody.
+    """
+    congested_count = sum(recent)
+    return congested_count >= CONGESTED_MIN and congested_count >= len(recent) * CONGESTED_SHARE
 
 
 def lookback_s(cps_max: float, slot_ttl_s: float) -> float:

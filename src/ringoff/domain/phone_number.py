@@ -18,6 +18,7 @@ from ringoff.domain.errors import InvalidInput
 Validation = Literal["e164", "possible", "valid"]
 
 _DIGITS_MIN: Final = 6
+_FLOAT: Final = re.compile(r"^\s*(\+?[0-9]+)\.0+\s*$", re.ASCII)
 _DIGITS_MAX: Final = 15
 _SHAPE: Final = re.compile(r"\+[1-9][0-9]{5,14}")
 _DIGITS: Final = re.compile(r"[0-9]{2,17}")
@@ -126,7 +127,8 @@ class NumberNormalizer:
     def normalize(self, text: str) -> str | None:
         """The number in E.164, or None when it is none."""
         if _SHAPE.fullmatch(text) is None and _DIGITS.fullmatch(text) is None:
-            text = text.translate(_SEPARATORS)
+            # A spreadsheet's float is the same number; were its dot a separator, its zero would make it another.
+            text = _FLOAT.sub(r"\1", text).translate(_SEPARATORS)
         if text.startswith("00"):
             text = "+" + text[2:]
         if text.startswith("+"):

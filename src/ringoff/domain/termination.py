@@ -143,6 +143,16 @@ def _refused(value: object, field: str, position: int | None, wanted: str) -> In
 
 def _shown(value: object) -> str:
     """The offending value, cut to a readable length; of a structure only its kind, for it may be deep or huge."""
-    if isinstance(value, str):
-        return repr(value[:_SHOWN_MAX])
-    return repr(value) if isinstance(value, bool | float) else type(value).__name__
+    match value:
+        case str():
+            return repr(value[:_SHOWN_MAX])
+        case None:
+            return "null"
+        case int() if abs(value) >= 10**_SHOWN_MAX:
+            return "a number out of range"
+        case bool() | int() | float():
+            return repr(value)
+        case Mapping():
+            return "an object"
+        case _:
+            return "an array"

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from ringoff.domain.call_config import CallConfig, parse_campaign_time
 from ringoff.domain.call_window import opens_between
+from ringoff.domain.campaign import CampaignStatus
 from ringoff.domain.errors import Conflict, InvalidInput, NotFound
 from ringoff.domain.identifiers import AgentId, CampaignId, TrunkId
 from ringoff.domain.phone_number import NumberNormalizer
@@ -108,7 +109,8 @@ async def start(
             raise InvalidInput(f"the campaign's end time has passed: {campaign.end_at.isoformat()}", field="list_id")
         started = await tx.campaigns.start(workspace_id, campaign_id, trunk_id, texts, None)
         if started is None:
-            raise Conflict("Campaign already started", field="list_id")
+            is_terminated = campaign.status == CampaignStatus.TERMINATED
+            raise Conflict("Campaign was terminated" if is_terminated else "Campaign already started", field="list_id")
         has_ongoing_calls = await tx.campaigns.has_ongoing_calls(workspace_id, campaign_id)
         await tx.calls.wake_dispatchers()
     return StartedCampaign(started, has_ongoing_calls)

@@ -126,7 +126,7 @@ def records(text: TextIO, faults: Faults) -> Iterator[tuple[int, list[str]]]:
     while True:
         try:
             for row in reader:
-                if len(row) > 1 or (row and row[0].strip()):
+                if any(map(str.strip, row)):  # a line of separators alone is as blank as an empty one
                     yield line, row
                 line = reader.line_num + 1
             return

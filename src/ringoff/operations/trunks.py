@@ -32,6 +32,15 @@ async def list_trunks(store: Store, principal: Principal) -> Sequence[Trunk]:
         return await tx.workspaces.trunks(principal.workspace_id)
 
 
+async def read_trunk(store: Store, principal: Principal, trunk_id: TrunkId) -> Trunk:
+    """One trunk of the workspace."""
+    async with store.transaction() as tx:
+        trunk = await tx.workspaces.trunk(principal.workspace_id, trunk_id)
+    if trunk is None:
+        raise NotFound("Trunk not found", field="trunk_id")
+    return trunk
+
+
 async def add_trunk(
     store: Store,
     principal: Principal,

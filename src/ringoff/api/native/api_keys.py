@@ -28,7 +28,7 @@ class ApiKeyList(msgspec.Struct):
 
 
 class ApiKeyRequest(msgspec.Struct, forbid_unknown_fields=True):
-    name: str
+    name: str = "API key"
 
 
 class MadeApiKey(ApiKeyView):

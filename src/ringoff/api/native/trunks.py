@@ -31,10 +31,10 @@ class TrunkList(msgspec.Struct):
 
 
 class TrunkRequest(msgspec.Struct, forbid_unknown_fields=True):
-    name: str
-    driver: str
-    cps_max: float
-    channels_max: int
+    name: str = "Trunk"
+    driver: str = "simulated"
+    cps_max: float = 10.0
+    channels_max: int = 100
 
 
 class TrunkPatch(msgspec.Struct, forbid_unknown_fields=True):
@@ -63,6 +63,12 @@ async def add_trunk(services: Services, principal: Principal, body: TrunkRequest
         known_drivers=services.drivers,
     )
     return _shown(trunk)
+
+
+@ROUTES.add("GET", "/trunks/{trunk_id}", errors=(404,))
+async def read_trunk(services: Services, principal: Principal, trunk_id: UUID) -> TrunkView:
+    """One trunk."""
+    return _shown(await trunks.read_trunk(services.store, principal, TrunkId(trunk_id)))
 
 
 @ROUTES.add("PATCH", "/trunks/{trunk_id}", errors=(404,))

@@ -37,6 +37,8 @@ class HistoryQuery(msgspec.Struct, forbid_unknown_fields=True):
     status: Status | None = None
     bulk_list_id: UUID | None = None
     call_type: Direction = "outbound"
+    download: Literal["false"] = "false"
+    """Of older clients; a download is not offered here."""
 
 
 class HistoryVersion(msgspec.Struct):
