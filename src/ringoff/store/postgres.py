@@ -118,20 +118,15 @@ class PostgresStore:
             # A plan kept from when the tables were small would read them whole after the first big upload.
             "plan_cache_mode": "force_custom_plan",
         }
-        # Their statements have an index each: whatever the statistics say, none may read a whole table.
-        orders = requests | {
+        # Planning each time would cost more than running; but every statement of orders and loops has its index, so a
+        # kept plan is safe as long as it never reads a whole table.
+        orders = {
             "statement_timeout": str(_ORDER_STATEMENT_MS),
             # An order never idles: one that stands still with its exclusive lock holds up every permit behind it.
             "idle_in_transaction_session_timeout": str(originate_timeout_ms),
             "enable_seqscan": "off",
         }
-        dispatch = {
-            "statement_timeout": str(_DISPATCH_STATEMENT_MS),
-            "idle_in_transaction_session_timeout": str(originate_timeout_ms),
-            # Planning each time would cost more than running; but every statement of the loops has its index, so a
-            # kept plan is safe as long as it never reads a whole table.
-            "enable_seqscan": "off",
-        }
+        dispatch = orders | {"statement_timeout": str(_DISPATCH_STATEMENT_MS)}
         pools: list[Pool] = []
         try:
             for size_max, settings in (
