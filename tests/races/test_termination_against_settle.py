@@ -7,7 +7,15 @@ import pytest
 from ringoff.domain.termination import Selector
 from ringoff.operations.terminations import terminate
 from tests.races.conftest import Actors
-from tests.races.test_termination_against_permit import CANCELLED, EVERY_WAY, FIRST, SECOND, Select
+from tests.races.test_termination_against_permit import (
+    CANCELLED,
+    EVERY_WAY,
+    FIRST,
+    SECOND,
+    Select,
+    by_agent,
+    by_campaign,
+)
 
 pytestmark = pytest.mark.anyio
 
@@ -145,3 +153,18 @@ async def test_a_call_behind_two_fences_is_on_the_receipt_of_the_first(actors: A
             assert receipt["state"] == "settled"
             counts.append(receipt["cancelled_count"])
     assert counts == expected
+
+
+@pytest.mark.parametrize("select", [by_agent, by_campaign])
+async def test_a_call_that_settles_before_the_sweep_is_counted_once(actors: Actors, select: Select) -> None:
+    campaign_id = await actors.world.campaign([FIRST, SECOND])
+    await dial_one_of_two(actors)
+    termination_id = await terminate(actors.store, actors.world.principal, await select(actors, campaign_id))
+    async with actors.settling():
+        actors.carrier.ends(actors.carrier.wire[0].attempt_id, 486)
+        await actors.all_settled()
+    await actors.world.sweep_all(actors.supervisor)
+    async with actors.store.transaction() as tx:
+        receipt = await tx.terminations.receipt(actors.world.workspace_id, termination_id)
+    assert receipt is not None
+    assert (receipt["cancelled_count"], receipt["retry_barred_count"]) == (1, 1)

@@ -71,9 +71,11 @@ class PostgresTerminations:
         self, workspace_id: WorkspaceId, termination_id: TerminationId, campaign_id: CampaignId, sub_status: str
     ) -> None:
         await self._connection.execute(_SQL["fence_campaign"], workspace_id, campaign_id, termination_id, sub_status)
+        await self._connection.execute(_SQL["count_left_ongoing"], workspace_id, termination_id)
 
     async def fence_agent(self, workspace_id: WorkspaceId, termination_id: TerminationId, agent_id: AgentId) -> None:
         await self._connection.execute(_SQL["fence_agent"], workspace_id, agent_id, termination_id)
+        await self._connection.execute(_SQL["count_left_ongoing"], workspace_id, termination_id)
 
     async def fence_numbers(self, workspace_id: WorkspaceId, termination_id: TerminationId, selector: Selector) -> None:
         await self._connection.execute(
@@ -151,18 +153,22 @@ class PostgresTerminations:
         workspace_id, termination_id = fence.workspace_id, fence.termination_id
         if fence.campaign_id is not None:
             place = (workspace_id, fence.campaign_id, fence.epoch)
-            barred = await self._connection.execute(
+            # Counted already when the fence was raised.
+            await self._connection.execute(
                 _SQL["sweep_campaign_ongoing"], termination_id, fence.campaign_id, fence.epoch
             )
+            barred_count = 0
             cancelled = await self._connection.fetchval(_SQL["sweep_campaign"], *place, termination_id, count_max)
             await self._connection.execute(_SQL["touch_campaign_fence"], *place, _back_of_the_queue_s(cancelled))
         else:
-            barred = await self._connection.execute(_SQL["sweep_numbers_ongoing"], workspace_id, termination_id)
+            barred_count = _row_count(
+                await self._connection.execute(_SQL["sweep_numbers_ongoing"], workspace_id, termination_id)
+            )
             cancelled = await self._connection.fetchval(_SQL["sweep_numbers"], workspace_id, termination_id, count_max)
             await self._connection.execute(
                 _SQL["touch_number_fence"], workspace_id, termination_id, _back_of_the_queue_s(cancelled)
             )
-        counts = TerminationCounts(cancelled, _row_count(barred))
+        counts = TerminationCounts(cancelled, barred_count)
         await self._connection.execute(
             _SQL["add_to_receipt"], workspace_id, termination_id, counts.cancelled_count, counts.retry_barred_count
         )

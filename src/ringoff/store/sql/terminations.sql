@@ -141,6 +141,21 @@ WITH target AS MATERIALIZED (
 INSERT INTO campaign_fence (workspace_id, campaign_id, epoch, termination_id, sub_status)
 SELECT r.workspace_id, r.campaign_id, r.epoch, $3, 'USER_TERMINATED' FROM raised r
 
+-- name: count_left_ongoing
+-- Right after the fences of the order, under its lock: what is on the wire now will not be retried. Bounded by the channels.
+UPDATE termination
+SET retry_barred_count = (
+    SELECT count(*)
+    FROM campaign_fence f
+    CROSS JOIN LATERAL (
+        SELECT FROM call c
+        WHERE c.campaign_id = f.campaign_id AND c.epoch = f.epoch AND c.status = 'ongoing' AND NOT c.retry_barred
+        OFFSET 0
+    ) ongoing
+    WHERE f.workspace_id = $1 AND f.termination_id = $2
+)
+WHERE workspace_id = $1 AND termination_id = $2
+
 -- name: fence_numbers
 -- After lock_exclusive('number_fences', …), in a statement of its own: the snapshot that is kept says which calls were
 -- registered before the order.
