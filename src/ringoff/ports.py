@@ -250,10 +250,7 @@ class DispatchStore(Protocol):
         """Undo claims (and permits of this very transaction) whose request has certainly not left."""
 
     async def defer(self, workspace_id: WorkspaceId, until_by_call: Mapping[CallId, datetime]) -> None:
-        """Move the due time of pending calls (window closed): they stay queued."""
-
-    async def put_off(self, workspace_id: WorkspaceId, call_ids: Sequence[CallId], for_s: float) -> None:
-        """Move the due time of pending calls that a permit refused."""
+        """Move the due time of pending calls (window closed, or permit refused): they stay queued."""
 
     async def record_progress(
         self,

@@ -8,7 +8,7 @@ docs/decisions and the contract of the kill switch.
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import structlog
 
@@ -121,8 +121,9 @@ class Dialer:
                 await self._send_all(work, [by_attempt[a] for a in permitted], sent, checked_at, slot_at)
                 refused = by_attempt.keys() - set(permitted)
                 if refused:
-                    refused_calls = [by_attempt[attempt_id].call_id for attempt_id in refused]
-                    await tx.dispatch.put_off(work.workspace_id, refused_calls, self._limits.put_off_s)
+                    later = self._now() + timedelta(seconds=self._limits.put_off_s)
+                    put_off = {by_attempt[attempt_id].call_id: later for attempt_id in refused}
+                    await tx.dispatch.defer(work.workspace_id, put_off)
                 if sent.too_late:
                     log.warning(
                         "places in the pace went unused: too slow between claim and send", calls=len(sent.too_late)

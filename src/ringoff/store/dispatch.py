@@ -139,9 +139,6 @@ class PostgresDispatch:
             _SQL["defer"], workspace_id, list(until_by_call.keys()), list(until_by_call.values())
         )
 
-    async def put_off(self, workspace_id: WorkspaceId, call_ids: Sequence[CallId], for_s: float) -> None:
-        await self._connection.execute(_SQL["put_off"], workspace_id, call_ids, for_s)
-
     async def record_progress(
         self,
         rang: Sequence[tuple[WorkspaceId, AttemptId, datetime]],

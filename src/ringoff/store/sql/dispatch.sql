@@ -165,6 +165,8 @@ WHERE a.workspace_id = $1 AND a.attempt_id = ANY($3::uuid[]) AND a.owner_id = $2
   AND a.state IN ('prepared', 'originated')
 
 -- name: defer
+-- A closed window, or a permit that was refused: nearly always behind a fence, where claiming it again before the sweeper
+-- comes would only burn pace.
 WITH locked AS MATERIALIZED (
     SELECT c.call_id, c.status
     FROM call c
@@ -177,20 +179,6 @@ SET next_attempt_at = i.until_at
 FROM unnest($2::uuid[], $3::timestamptz[]) AS i (call_id, until_at)
 JOIN locked l ON l.call_id = i.call_id AND l.status IN ('registered', 'retry')
 WHERE c.workspace_id = $1 AND c.call_id = i.call_id
-
--- name: put_off
--- What a permit refused is behind a fence nearly always: claiming it again before the sweeper comes would only burn pace.
-WITH locked AS MATERIALIZED (
-    SELECT c.call_id, c.status
-    FROM call c
-    WHERE c.workspace_id = $1 AND c.call_id = ANY($2::uuid[])
-    ORDER BY c.call_id
-    FOR UPDATE OF c
-)
-UPDATE call c
-SET next_attempt_at = statement_timestamp() + make_interval(secs => $3)
-WHERE c.workspace_id = $1
-  AND c.call_id = ANY(ARRAY(SELECT l.call_id FROM locked l WHERE l.status IN ('registered', 'retry')))
 
 -- name: record_rang
 UPDATE dial_attempt a
