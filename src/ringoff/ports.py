@@ -7,6 +7,7 @@ status names the status that it expects: zero rows is an answer, not an error.
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime
+from enum import StrEnum
 from typing import Any, Protocol
 
 from ringoff.domain.attempt_records import (
@@ -17,6 +18,7 @@ from ringoff.domain.attempt_records import (
     PaceState,
     SettledCall,
     SettleEntry,
+    WantedRelease,
 )
 from ringoff.domain.events import CarrierEvent
 from ringoff.domain.identifiers import (
@@ -36,12 +38,19 @@ from ringoff.domain.records import (
     CallFilter,
     CallRow,
     CampaignRow,
+    CoveredCall,
+    CoveredRows,
+    KeptAnswer,
     NewCall,
     NewCampaign,
-    TerminationCounts,
+    OpenCounts,
+    Receipt,
+    Subscription,
+    SuppressedNumber,
+    SweptCounts,
     UnsettledFence,
 )
-from ringoff.domain.termination import Selector
+from ringoff.domain.termination import Selector, TerminationOrder
 from ringoff.domain.workspace import Agent, ApiKey, CallingNumber, Principal, Trunk, Workspace
 
 Gate = Callable[[str], Awaitable[None]]
@@ -50,6 +59,15 @@ Gate = Callable[[str], Awaitable[None]]
 
 async def open_gate(_name: str) -> None:
     """The gate of production: nobody waits."""
+
+
+class Wakeup(StrEnum):
+    """What the database may notify the loops of."""
+
+    DUE = "ringoff_due"
+    """Something may have become due."""
+    RELEASE = "ringoff_release"
+    """An order wants attempts released."""
 
 
 class Clock(Protocol):
@@ -180,6 +198,21 @@ class CampaignStore(Protocol):
     ) -> Sequence[tuple[str, int]]:
         """Which of these numbers are called by the campaign, with the line of the upload."""
 
+    async def register_terminated(self, workspace_id: WorkspaceId, campaign_id: CampaignId, epoch: int) -> int:
+        """Register a new call for each contact whose last call an order cancelled, suppressed numbers left out."""
+
+    async def restart(
+        self,
+        workspace_id: WorkspaceId,
+        campaign_id: CampaignId,
+        epoch: int,
+        trunk_id: TrunkId,
+        calling_numbers: Sequence[str],
+        new_count: int,
+        now: datetime | None,
+    ) -> CampaignRow | None:
+        """Let a terminated campaign be dialled again; None when it is not terminated at this epoch any more."""
+
     async def individual_campaign(
         self, workspace_id: WorkspaceId, agent_id: AgentId, trunk_id: TrunkId
     ) -> tuple[CampaignId, int]:
@@ -246,6 +279,9 @@ class DispatchStore(Protocol):
     ) -> Sequence[AttemptId]:
         """Re-check everything under the locks and mark what may be dialled; each attempt with its window's end."""
 
+    async def skip_suppressed(self, work: DialWork, call_ids: Sequence[CallId]) -> Sequence[CallId]:
+        """End those calls that the permit, in this transaction, refused because their number is suppressed."""
+
     async def give_back(self, workspace_id: WorkspaceId, owner_id: OwnerId, attempt_ids: Sequence[AttemptId]) -> None:
         """Undo claims (and permits of this very transaction) whose request has certainly not left."""
 
@@ -261,6 +297,11 @@ class DispatchStore(Protocol):
     async def settle(self, entries: Sequence[SettleEntry]) -> Sequence[SettledCall]:
         """Write outcomes; a termination beats a retry in the same statement. Events go to the outbox."""
 
+    async def releases_wanted(self, owner_id: OwnerId, count_max: int) -> Sequence[WantedRelease]:
+        """Attempts of this process that an order wants off the wire."""
+
+    async def releases_done(self, wanted: Sequence[WantedRelease]) -> None: ...
+
     async def renew_leases(
         self, owner_id: OwnerId, attempts: Sequence[tuple[WorkspaceId, AttemptId]], lease_s: float
     ) -> None: ...
@@ -273,7 +314,7 @@ class DispatchStore(Protocol):
     async def slow_trunk(self, workspace_id: WorkspaceId, trunk_id: TrunkId, for_s: float) -> None: ...
     async def stop_trunk(self, workspace_id: WorkspaceId, trunk_id: TrunkId) -> None: ...
     async def prune(self, outbox_keep_h: int, count_max: int) -> int:
-        """Delete up to ``count_max`` each of old pace grants and outbox events; how many went."""
+        """Delete up to ``count_max`` each of what has had its time: pace grants, events, answers; how many went."""
 
 
 class TerminationStore(Protocol):
@@ -283,14 +324,20 @@ class TerminationStore(Protocol):
     async def lock_campaign(self, workspace_id: WorkspaceId, campaign_id: CampaignId) -> None: ...
     async def lock_number_fences(self, workspace_id: WorkspaceId) -> None: ...
 
+    async def new_termination_id(self) -> TerminationId:
+        """For what must name its order before the order's row is written."""
+
     async def add_termination(
         self,
         workspace_id: WorkspaceId,
-        selector: Selector,
+        order: TerminationOrder,
         *,
         api_key_id: ApiKeyId | None,
-        reason: str | None,
-    ) -> TerminationId: ...
+        termination_id: TerminationId | None = None,
+        suppressed_count: int = 0,
+    ) -> TerminationId:
+        """The receipt of an order that is about to raise fences; it settles with the last of them."""
+
     async def probe_campaign(
         self, workspace_id: WorkspaceId, campaign_id: CampaignId, agent_id: AgentId | None
     ) -> CallId | None:
@@ -312,39 +359,117 @@ class TerminationStore(Protocol):
     async def fence_numbers(self, workspace_id: WorkspaceId, termination_id: TerminationId, selector: Selector) -> None:
         """Raise a fence for each number. Only under the workspace's exclusive lock of number fences."""
 
-    async def count_by_numbers(self, workspace_id: WorkspaceId, numbers: Sequence[str], count_max: int) -> int:
-        """How many pending or ongoing calls these numbers have, counted no further than ``count_max``."""
+    async def record_ongoing(
+        self, workspace_id: WorkspaceId, termination_id: TerminationId, order: TerminationOrder
+    ) -> int:
+        """Under the order's lock: count covered calls on the wire, and ask for their release if the order hangs up."""
 
-    async def cancel_calls(
-        self, workspace_id: WorkspaceId, termination_id: TerminationId, selector: Selector, rows_max: int
-    ) -> TerminationCounts:
-        """Row updates for call ids and numbers; ongoing calls of the selector get ``retry_barred``.
+    async def lock_rows(self, workspace_id: WorkspaceId, selector: Selector, rows_max: int) -> CoveredRows | None:
+        """Lock the open calls of call ids or numbers, which permits meet there; None when there are too many."""
 
-        ``SerializationConflict`` when numbers have grown beyond ``rows_max`` rows: judge again.
-        """
-
-    async def settle_at_once(
-        self, workspace_id: WorkspaceId, termination_id: TerminationId, counts: TerminationCounts
-    ) -> None: ...
+    async def cancel_rows(
+        self,
+        workspace_id: WorkspaceId,
+        order: TerminationOrder,
+        rows: CoveredRows,
+        *,
+        api_key_id: ApiKeyId | None,
+        termination_id: TerminationId | None = None,
+        suppressed_count: int = 0,
+    ) -> TerminationId:
+        """Cancel and bar what ``lock_rows`` has locked, with a receipt that is settled at once."""
 
     async def next_unsettled(self) -> UnsettledFence | None:
         """One fence to sweep, locked against other sweepers, or None."""
 
-    async def sweep(self, fence: UnsettledFence, count_max: int) -> TerminationCounts:
+    async def sweep(self, fence: UnsettledFence, count_max: int) -> SweptCounts:
         """Settle up to ``count_max`` covered rows behind the fence and add to the receipt."""
 
     async def close_fence(self, fence: UnsettledFence) -> bool:
         """Mark the fence settled if no covered row is left; the receipt settles with its last fence."""
 
-    async def receipt(self, workspace_id: WorkspaceId, termination_id: TerminationId) -> Mapping[str, Any] | None:
-        """The receipt's row."""
+    async def close(self, workspace_id: WorkspaceId, termination_id: TerminationId) -> None:
+        """Settle the receipt if none of its fences is open."""
+
+    async def backlog(self) -> int:
+        """Orders that are not settled yet, of all workspaces."""
+
+
+class ReceiptStore(Protocol):
+    """What is read of orders: receipts, what they covered or would cover, and answers that are given again."""
+
+    async def receipt(self, workspace_id: WorkspaceId, termination_id: TerminationId) -> Receipt | None: ...
+    async def receipts(
+        self, workspace_id: WorkspaceId, before: TerminationId | None, state: str | None, limit: int
+    ) -> Sequence[Receipt]:
+        """Newest first, below ``before``."""
+
+    async def covered(
+        self, workspace_id: WorkspaceId, termination_id: TerminationId, after: CallId | None, limit: int
+    ) -> Sequence[CoveredCall]:
+        """Calls of the receipt by id, above ``after``: settled ones, and pending ones behind its fences."""
+
+    async def open_counts(self, workspace_id: WorkspaceId, selector: Selector) -> Sequence[OpenCounts]:
+        """By campaign, what an order with this selector would find now. Only in a snapshot."""
+
+    async def sample(self, workspace_id: WorkspaceId, selector: Selector, limit: int) -> Sequence[CoveredCall]: ...
+
+    async def claim_key(self, workspace_id: WorkspaceId, key: str, fingerprint: bytes, keep_h: int) -> bool:
+        """Whether this transaction may give the order of this key; waits for others that try."""
+
+    async def kept_answer(self, workspace_id: WorkspaceId, key: str) -> KeptAnswer | None: ...
+    async def keep_answer(
+        self, workspace_id: WorkspaceId, key: str, termination_id: TerminationId, answer: Any
+    ) -> None: ...
+
+
+class SuppressionStore(Protocol):
+    """Numbers that must not be rung. Add first, then take the exclusive lock of number fences until the commit."""
+
+    async def add(
+        self,
+        workspace_id: WorkspaceId,
+        numbers: Sequence[str],
+        *,
+        reason: str | None,
+        api_key_id: ApiKeyId | None,
+        termination_id: TerminationId | None = None,
+    ) -> int:
+        """How many are new."""
+
+    async def import_contacts(
+        self, workspace_id: WorkspaceId, rows: AsyncIterator[bytes], *, reason: str | None, api_key_id: ApiKeyId | None
+    ) -> int:
+        """Add the numbers of contact rows as the upload's reader writes them; how many are new."""
+
+    async def page(
+        self, workspace_id: WorkspaceId, after: str, number: str | None, limit: int
+    ) -> Sequence[SuppressedNumber]:
+        """By number, above ``after``."""
+
+    async def count(self, workspace_id: WorkspaceId) -> int: ...
+    async def remove(self, workspace_id: WorkspaceId, number: str) -> bool: ...
+
+
+class SubscriptionStore(Protocol):
+    """Who wants to hear of which events: without a subscription none is written."""
+
+    async def replace(
+        self, workspace_id: WorkspaceId, agent_id: AgentId | None, event_types: Sequence[str]
+    ) -> None: ...
+    async def all(self, workspace_id: WorkspaceId) -> Sequence[Subscription]: ...
 
 
 class InvariantStore(Protocol):
     """The rules that hold at every commit, as queries."""
 
-    def names(self) -> Sequence[str]: ...
-    async def broken(self, name: str, count_max: int) -> Sequence[str]:
+    def watched(self) -> Sequence[str]:
+        """Rules that may be checked every minute: with ``since``, they look at what is on the move."""
+
+    def audits(self) -> Sequence[str]:
+        """Rules that read whole tables."""
+
+    async def broken(self, name: str, count_max: int, since: datetime | None = None) -> Sequence[str]:
         """Ids that break the rule; none is the healthy answer."""
 
 
@@ -362,6 +487,12 @@ class Transaction(Protocol):
     @property
     def terminations(self) -> TerminationStore: ...
     @property
+    def receipts(self) -> ReceiptStore: ...
+    @property
+    def suppressions(self) -> SuppressionStore: ...
+    @property
+    def subscriptions(self) -> SubscriptionStore: ...
+    @property
     def invariants(self) -> InvariantStore: ...
 
 
@@ -378,8 +509,11 @@ class Store(Protocol):
     def dispatch_transaction(self) -> AbstractAsyncContextManager[Transaction]:
         """A transaction that the database itself ends when it idles for longer than ``originate_timeout_ms``."""
 
-    def wakeups(self) -> AbstractAsyncContextManager[AsyncIterator[None]]:
-        """Yields once for each burst of NOTIFY."""
+    def snapshot(self) -> AbstractAsyncContextManager[Transaction]:
+        """A transaction in which every statement sees the same instant, and in which the database refuses to write."""
+
+    def wakeups(self) -> AbstractAsyncContextManager[AsyncIterator[frozenset[Wakeup]]]:
+        """Yields once for each burst of NOTIFY, with what it was about."""
 
     async def ping(self) -> None:
         """``DatabaseUnavailable`` unless the database answers, ``MigrationRefused`` unless its schema is current."""

@@ -113,6 +113,7 @@ class Settings:
     ring_timeout_s: float = _setting(60.0, _real(5, 180))
     silence_timeout_s: float = _setting(40.0, _real(5, 300))
     sweep_batch_max: int = _setting(5_000, _whole(1, 100_000))
+    invariants_every_s: float = _setting(60.0, _real(0, 86_400))
     outbox_keep_h: int = _setting(72, _whole(1, 8_760))
     pool_max: int = _setting(10, _whole(2, 1_000))
     order_pool_max: int = _setting(4, _whole(1, 1_000))

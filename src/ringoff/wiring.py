@@ -4,10 +4,10 @@ import asyncio
 import gc
 import signal
 import socket
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import structlog
 import uvicorn
@@ -19,6 +19,8 @@ from ringoff.demo import run_demo
 from ringoff.dispatch.limits import DispatchLimits
 from ringoff.dispatch.supervisor import Supervisor
 from ringoff.domain.errors import Conflict, DatabaseUnavailable, NotFound
+from ringoff.observability.invariants import InvariantWatch
+from ringoff.observability.metrics import Metrics
 from ringoff.operations.workspaces import authenticate, create_api_key, create_workspace, ensure_first_rows
 from ringoff.settings import Settings
 from ringoff.store.migrate import apply_migrations
@@ -53,7 +55,8 @@ async def run_up(settings: Settings, *, demo: bool, say: Say) -> None:
                 # At once: if anything fails from here on, nobody could learn it any more.
                 say(f"ringoff api_key={key}")
             await _warn_of_another_key(opened.store, settings)
-            server = _Server(_server_config(settings, opened.store, clock))
+            metrics = Metrics()
+            server = _Server(_server_config(settings, opened.store, clock, metrics))
             supervisor = _supervisor(settings, opened.store, clock)
             with _stop_signals() as stopping:
                 async with asyncio.TaskGroup() as tasks:
@@ -61,6 +64,10 @@ async def run_up(settings: Settings, *, demo: bool, say: Say) -> None:
                     tasks.create_task(_dial(supervisor, stopping))
                     if opened.postgres is not None:
                         tasks.create_task(_keep_running(opened.postgres, stopping))
+                    if settings.invariants_every_s:
+                        every_s = settings.invariants_every_s
+                        watch = InvariantWatch(store=opened.store, clock=clock, metrics=metrics, every_s=every_s)
+                        tasks.create_task(_until_stopped(watch.run(), stopping))
                     await server.accepting.wait()
                     # What was imported lives as long as the process: the collector need not look at it again.
                     gc.collect()
@@ -178,10 +185,10 @@ def _supervisor(settings: Settings, store: PostgresStore, clock: SystemClock) ->
     return Supervisor(store=store, driver=simulated_carrier(settings, clock), clock=clock, limits=limits)
 
 
-def _server_config(settings: Settings, store: PostgresStore, clock: SystemClock) -> uvicorn.Config:
+def _server_config(settings: Settings, store: PostgresStore, clock: SystemClock, metrics: Metrics) -> uvicorn.Config:
     limits = ApiLimits(json_bytes_max=settings.json_bytes_max, csv_bytes_max=settings.csv_bytes_max)
     return uvicorn.Config(
-        create_app(store=store, clock=clock, limits=limits),
+        create_app(store=store, clock=clock, limits=limits, metrics=metrics),
         http="httptools",
         ws="none",
         lifespan="off",
@@ -220,6 +227,21 @@ async def _dial(supervisor: Supervisor, stopping: asyncio.Event) -> None:
         await supervisor.run()
     finally:
         stopping.set()
+
+
+async def _until_stopped(work: Coroutine[Any, Any, None], stopping: asyncio.Event) -> None:
+    """Something that runs beside: it ends with the process, and its failure is a line in the log, not the end."""
+    task = asyncio.ensure_future(_logged(work))
+    await stopping.wait()
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+async def _logged(work: Coroutine[Any, Any, None]) -> None:
+    try:
+        await work
+    except Exception:
+        log.exception("something that runs beside the server has failed")
 
 
 async def _keep_running(postgres: "EmbeddedPostgres", stopping: asyncio.Event) -> None:

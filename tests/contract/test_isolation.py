@@ -80,6 +80,28 @@ def attacks(ours: Tenant, theirs: Tenant, list_id: str, call_id: str, key_id: st
         ("GET", f"{NATIVE}/api-keys"): ({}, 200),
         ("POST", f"{NATIVE}/api-keys"): ({"json": {"name": "k"}}, 201),
         ("DELETE", f"{NATIVE}/api-keys/{{api_key_id}}"): ({}, 404),
+        **order_attacks(theirs, terminated[""]),
+    }
+
+
+def order_attacks(theirs: Tenant, selector: dict[str, Any]) -> dict[tuple[str, str], Attack]:
+    """Receipts, previews and the suppression list: what a stranger sees of them is nothing."""
+    upload = {"files": {"file": ("numbers.csv", "Mobile Number\n+14155550199\n", "text/csv")}}
+    return {
+        ("POST", f"{NATIVE}/terminations"): ({"json": selector}, 400),
+        ("POST", f"{NATIVE}/terminations/preview"): ({"json": selector}, 200),
+        ("GET", f"{NATIVE}/terminations"): ({}, 200),
+        ("GET", f"{NATIVE}/terminations/{{termination_id}}"): ({}, 404),
+        ("GET", f"{NATIVE}/suppressions"): ({}, 200),
+        ("POST", f"{NATIVE}/suppressions"): ({"json": {"mobile_numbers": ["+14155550198"]}}, 201),
+        ("GET", f"{NATIVE}/suppressions/export"): ({}, 200),
+        ("POST", f"{NATIVE}/suppressions/import"): ({"data": {"country_code": "+1"}, **upload}, 201),
+        ("DELETE", f"{NATIVE}/suppressions/{{mobile_number}}"): ({}, 404),
+        ("GET", f"{NATIVE}/subscriptions"): ({}, 200),
+        ("PUT", f"{NATIVE}/subscriptions"): (
+            {"json": {"agent_id": str(theirs.agent_id), "event_types": ["call_completed"]}},
+            200,
+        ),
     }
 
 
@@ -92,6 +114,9 @@ async def everything_of(client: httpx2.AsyncClient, tenant: Tenant) -> list[Any]
         f"{COMPATIBLE}/calling/history?limit=1000",
         f"{NATIVE}/trunks",
         f"{NATIVE}/numbers",
+        f"{NATIVE}/terminations",
+        f"{NATIVE}/suppressions",
+        f"{NATIVE}/subscriptions",
         f"{NATIVE}/api-keys",
     ]
     return [(await client.get(path, headers=tenant.headers)).json() for path in paths]
@@ -102,17 +127,25 @@ async def test_no_route_leaks_or_touches_another_workspace(
 ) -> None:
     list_id = await saved_campaign(client, tenant)
     call_id = await registered_call(client, tenant)
+    ended = await registered_call(client, tenant)
+    order = {"call_ids": [ended], "reason": "our reason"}
+    given = await client.post(f"{NATIVE}/terminations", headers=tenant.headers, json=order)
+    termination_id = given.json()["termination_id"]
+    secret_number = "+14155550123"
+    suppressed = {"mobile_numbers": [secret_number]}
+    await client.post(f"{NATIVE}/suppressions", headers=tenant.headers, json=suppressed)
+    await client.put(f"{NATIVE}/subscriptions", headers=tenant.headers, json={"event_types": ["call_completed"]})
     before = await everything_of(client, tenant)
     key_id = before[-1]["api_keys"][0]["api_key_id"]
     ours = [
         str(tenant.principal.workspace_id), tenant.agent_id, tenant.trunk_id, tenant.number_id, tenant.number,
-        list_id, call_id, key_id, "ours", "Ada",
+        list_id, call_id, key_id, "ours", "Ada", termination_id, "our reason", secret_number,
     ]  # fmt: skip
     table = attacks(tenant, stranger, list_id, call_id, key_id)
     assert set(table) == {(o.method, o.path) for o in operations() if o.needs_key}, "a route without an attack"
     for (method, path), (request, status) in table.items():
         ids = {"agent_id": tenant.agent_id, "trunk_id": tenant.trunk_id, "number_id": tenant.number_id}
-        address = path.format(**ids, api_key_id=key_id)
+        address = path.format(**ids, api_key_id=key_id, termination_id=termination_id, mobile_number=secret_number)
         answer = await client.request(method, address, headers=stranger.headers, **request)
         assert answer.status_code == status, f"{path}: {answer.text}"
         # An error may repeat what the stranger wrote; nothing else of ours may appear.

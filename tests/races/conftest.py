@@ -3,12 +3,18 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 import pytest
 
 from ringoff.clock import SystemClock
 from ringoff.dispatch.limits import DispatchLimits
 from ringoff.dispatch.supervisor import Supervisor
+from ringoff.domain.identifiers import TerminationId
+from ringoff.domain.records import Receipt
+from ringoff.domain.termination import Selector, TerminationOrder
+from ringoff.operations import receipts
+from ringoff.operations.terminations import terminate
 from ringoff.store.postgres import PostgresStore
 from tests.support.carriers import ScriptedCarrier
 from tests.support.gates import Gates
@@ -40,6 +46,14 @@ class Actors:
 
     async def dial_all(self) -> None:
         await self.world.dial(self.supervisor, self.clock.monotonic())
+
+    async def terminate(self, order: TerminationOrder | Selector, **options: Any) -> TerminationId:
+        """An order of this world, and the id of its receipt."""
+        given = await terminate(self.store, self.world.principal, order, **options)
+        return given.termination_id
+
+    async def receipt(self, termination_id: TerminationId) -> Receipt:
+        return await receipts.receipt(self.store, self.world.principal, termination_id)
 
     @asynccontextmanager
     async def settling(self) -> AsyncIterator[None]:

@@ -4,7 +4,8 @@ import asyncio
 
 import pytest
 
-from ringoff.domain.termination import Selector
+from ringoff.domain.events import EventType
+from ringoff.domain.termination import Selector, TerminationOrder
 from ringoff.operations.terminations import terminate
 from tests.races.conftest import Actors
 from tests.races.test_termination_against_permit import (
@@ -46,7 +47,7 @@ async def test_an_ongoing_call_ends_by_itself_and_is_not_retried(
     campaign_id = await actors.world.campaign([FIRST, SECOND])
     selector = await select(actors, campaign_id)
     await dial_one_of_two(actors)
-    termination_id = await terminate(actors.store, actors.world.principal, selector, number_rows_max=rows_max)
+    termination_id = await actors.terminate(selector, number_rows_max=rows_max)
     if swept_first:
         await actors.world.sweep_all(actors.supervisor)
 
@@ -59,10 +60,8 @@ async def test_an_ongoing_call_ends_by_itself_and_is_not_retried(
     [dialled] = actors.dialled
     [other] = {FIRST, SECOND} - {dialled}
     assert by_number == {dialled: expected, other: CANCELLED}
-    async with actors.store.transaction() as tx:
-        receipt = await tx.terminations.receipt(actors.world.workspace_id, termination_id)
-    assert receipt is not None
-    assert receipt["state"] == "settled"
+    receipt = await actors.receipt(termination_id)
+    assert receipt.state == "settled"
 
 
 async def test_an_answered_call_is_left_talking(actors: Actors) -> None:
@@ -116,15 +115,12 @@ async def test_a_swept_call_has_one_event_and_the_receipt_counts_exactly(actors:
     numbers = [f"+1202555{n:04}" for n in range(1_000, 1_025)]
     campaign_id = await actors.world.campaign(numbers)
     await dial_one_of_two(actors)
-    termination_id = await terminate(
-        actors.store, actors.world.principal, Selector(campaign_id=campaign_id), reason="wrong prompt"
-    )
+    await actors.world.subscribe(EventType.CALL_COMPLETED)
+    termination_id = await actors.terminate(TerminationOrder(Selector(campaign_id=campaign_id), reason="wrong prompt"))
     await actors.world.sweep_all(actors.supervisor)
-    async with actors.store.transaction() as tx:
-        receipt = await tx.terminations.receipt(actors.world.workspace_id, termination_id)
-    assert receipt is not None
-    assert (receipt["cancelled_count"], receipt["retry_barred_count"], receipt["state"]) == (24, 1, "settled")
-    assert (receipt["reason"], receipt["api_key_id"]) == ("wrong prompt", actors.world.principal.api_key_id)
+    receipt = await actors.receipt(termination_id)
+    assert (receipt.cancelled_count, receipt.retry_barred_count, receipt.state) == (24, 1, "settled")
+    assert (receipt.reason, receipt.api_key_id) == ("wrong prompt", actors.world.principal.api_key_id)
     assert await actors.world.count("SELECT count(*) FROM outbox_event") == 24
     assert await actors.world.count("SELECT count(DISTINCT call_id) FROM outbox_event") == 24
 
@@ -137,34 +133,23 @@ async def test_a_call_behind_two_fences_is_on_the_receipt_of_the_first(actors: A
     by_campaign = Selector(campaign_id=campaign_id)
     orders = [by_numbers, by_campaign] if fence_first else [by_campaign, by_numbers]
     expected = [1, 3] if fence_first else [4]
-    termination_ids = [
-        await terminate(actors.store, actors.world.principal, selector, number_rows_max=0)
-        for selector in orders[: len(expected)]
-    ]
+    termination_ids = [await actors.terminate(selector, number_rows_max=0) for selector in orders[: len(expected)]]
     async with actors.store.transaction() as tx:
         seen = await tx.connection.fetchval("SELECT termination_id FROM call_effective WHERE called_number = $1", FIRST)
     assert seen == termination_ids[0]
     await actors.world.sweep_all(actors.supervisor)
-    counts = []
-    async with actors.store.transaction() as tx:
-        for termination_id in termination_ids:
-            receipt = await tx.terminations.receipt(actors.world.workspace_id, termination_id)
-            assert receipt is not None
-            assert receipt["state"] == "settled"
-            counts.append(receipt["cancelled_count"])
-    assert counts == expected
+    receipts = [await actors.receipt(termination_id) for termination_id in termination_ids]
+    assert [(receipt.state, receipt.cancelled_count) for receipt in receipts] == [("settled", n) for n in expected]
 
 
 @pytest.mark.parametrize("select", [by_agent, by_campaign])
 async def test_a_call_that_settles_before_the_sweep_is_counted_once(actors: Actors, select: Select) -> None:
     campaign_id = await actors.world.campaign([FIRST, SECOND])
     await dial_one_of_two(actors)
-    termination_id = await terminate(actors.store, actors.world.principal, await select(actors, campaign_id))
+    termination_id = await actors.terminate(await select(actors, campaign_id))
     async with actors.settling():
         actors.carrier.ends(actors.carrier.wire[0].attempt_id, 486)
         await actors.all_settled()
     await actors.world.sweep_all(actors.supervisor)
-    async with actors.store.transaction() as tx:
-        receipt = await tx.terminations.receipt(actors.world.workspace_id, termination_id)
-    assert receipt is not None
-    assert (receipt["cancelled_count"], receipt["retry_barred_count"]) == (1, 1)
+    receipt = await actors.receipt(termination_id)
+    assert (receipt.cancelled_count, receipt.retry_barred_count) == (1, 1)

@@ -13,7 +13,7 @@ from tests.support.world import World
 
 pytestmark = pytest.mark.anyio
 
-DISPATCH, ORDERS = load("dispatch"), load("terminations")
+DISPATCH, ORDERS, SWEEP = load("dispatch"), load("terminations"), load("sweep")
 
 
 async def plan(store: PostgresStore, statement: str, *arguments: object) -> list[dict[str, Any]]:
@@ -129,7 +129,7 @@ async def test_numbers_are_found_by_the_index_of_open_calls(crowd: World) -> Non
 
 
 async def test_the_sweeper_walks_the_due_index(crowd: World) -> None:
-    nodes = await plan(crowd.store, ORDERS["sweep_campaign"], crowd.workspace_id, crowd.campaigns[0], 0, uuid4(), 5_000)
+    nodes = await plan(crowd.store, SWEEP["sweep_campaign"], crowd.workspace_id, crowd.campaigns[0], 0, uuid4(), 5_000)
     assert "call_due" in indexes(nodes)
     assert not reads_whole(nodes, "call")
 
@@ -150,7 +150,7 @@ async def test_what_number_fences_ask_uses_the_index_of_open_calls(crowd: World,
         "sweep_numbers": [uuid4(), 5_000],
         "close_number_fence": [uuid4()],
     }
-    nodes = await plan(crowd.store, ORDERS[name], crowd.workspace_id, *arguments[name])
+    nodes = await plan(crowd.store, {**ORDERS, **SWEEP}[name], crowd.workspace_id, *arguments[name])
     assert "call_open_by_number" in indexes(nodes)
     assert "call_due" not in indexes(nodes)
     assert not reads_whole(nodes, "call")

@@ -20,8 +20,17 @@ HANDLER_HOME = SOURCE / "api"
 # The statements that move a call on its way to the wire and back work on rows under locks, with the epoch as a
 # parameter, and `campaign_clock.sql` asks for pending rows at that epoch. Everybody else reads `call_effective`,
 # where a fenced row already shows as cancelled.
-# `invariants.sql` checks the writers, so it must see what they wrote.
-RAW_CALL_FILES = {"dispatch.sql", "terminations.sql", "campaign_clock.sql", "invariants.sql"}
+# `invariants.sql` and `audits.sql` check the writers, so they must see what those wrote.
+# `coverage.sql` finds what an order covers through the partial indexes, and judges fences as an order does.
+RAW_CALL_FILES = {
+    "dispatch.sql",
+    "terminations.sql",
+    "sweep.sql",
+    "coverage.sql",
+    "campaign_clock.sql",
+    "invariants.sql",
+    "audits.sql",
+}
 # Registration inserts, and `DELETE`/`INSERT` never read a status; only these forms read or change one.
 RAW_CALL = re.compile(r"\b(?:FROM|JOIN|UPDATE)\s+call\b(?!_)", re.IGNORECASE)
 

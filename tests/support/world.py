@@ -9,6 +9,7 @@ from uuid import uuid4
 from ringoff.dispatch.supervisor import Supervisor
 from ringoff.domain.attempt_records import ClaimedCall, DialWork
 from ringoff.domain.call_config import CallConfig
+from ringoff.domain.events import EventType
 from ringoff.domain.identifiers import AgentId, ApiKeyId, CallId, CampaignId, TrunkId, WorkspaceId
 from ringoff.domain.records import NewCall, NewCampaign
 from ringoff.domain.retry_policy import RetryPolicy
@@ -108,6 +109,10 @@ class World:
                     next_attempt_at=None,
                 )
             )
+
+    async def subscribe(self, *event_types: EventType, agent_id: AgentId | None = None) -> None:
+        async with self.store.transaction() as tx:
+            await tx.subscriptions.replace(self.workspace_id, agent_id, list(event_types))
 
     async def statuses(self) -> dict[CallId, tuple[str, str]]:
         """Effective status and sub-status of every call of the workspace."""

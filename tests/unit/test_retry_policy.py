@@ -32,7 +32,6 @@ def after(disposition: Disposition, policy: RetryPolicy = POLICY, used: int = 0,
     [
         (Disposition.BUSY, 10),
         (Disposition.NO_ANSWER, 20),
-        (Disposition.CANCELLED, 20),
         (Disposition.NETWORK_FAILURE, 40),
     ],
 )
@@ -51,6 +50,7 @@ def test_what_did_not_connect_rings_again_after_its_delay(disposition: Dispositi
         (Disposition.UNWANTED, CallStatus.FAILED, SubStatus.FAILED),
         (Disposition.INVALID_NUMBER, CallStatus.FAILED, SubStatus.FAILED),
         (Disposition.INDETERMINATE, CallStatus.ERROR, SubStatus.RECONCILED_TO_ERROR_FROM_ONGOING),
+        (Disposition.CANCELLED, CallStatus.CANCELLED, SubStatus.USER_TERMINATED),
     ],
 )
 def test_what_never_rings_again(disposition: Disposition, status: CallStatus, sub_status: SubStatus) -> None:
@@ -108,7 +108,8 @@ instants = st.datetimes(datetime(2026, 1, 1), datetime(2027, 1, 1), timezones=st
 def test_laws_of_every_step(outcome: Outcome, policy: RetryPolicy, used: int, congested: int, now: datetime) -> None:
     step = next_step(outcome, policy, OFFICE_HOURS, used, congested, now)
     assert (step.next_attempt_at is not None) is (step.status is CallStatus.RETRY)
-    assert step.status in {CallStatus.RETRY, CallStatus.COMPLETED, CallStatus.FAILED, CallStatus.ERROR}
+    assert step.status in set(CallStatus) - {CallStatus.REGISTERED, CallStatus.ONGOING}
+    assert (step.status is CallStatus.CANCELLED) is (outcome.disposition is Disposition.CANCELLED)
     if step.next_attempt_at is not None:
         assert step.next_attempt_at >= now
         assert is_open(OFFICE_HOURS, step.next_attempt_at)

@@ -11,11 +11,14 @@ from starlette.responses import Response
 
 from ringoff.api.access import RequestLog
 from ringoff.api.errors import ErrorShape, plain_response
-from ringoff.api.native import api_keys, health, numbers, trunks
+from ringoff.api.native import api_keys, health, numbers, subscriptions, suppressions, trunks
+from ringoff.api.native import terminations as native_terminations
 from ringoff.api.openapi import document
 from ringoff.api.ringg import agents, calls, campaigns, history, terminate, workspace
 from ringoff.api.routing import Operation, RouteTable, routes_of
 from ringoff.api.services import ApiLimits, Services
+from ringoff.observability.metrics import CONTENT_TYPE as METRICS_TYPE
+from ringoff.observability.metrics import Metrics
 from ringoff.ports import Clock, Store
 
 __all__ = ["ApiLimits", "create_app", "operations"]
@@ -31,6 +34,9 @@ _TABLES: Final[tuple[RouteTable, ...]] = (
     history.DETAIL_ROUTES,
     campaigns.ROUTES,
     terminate.ROUTES,
+    native_terminations.ROUTES,
+    suppressions.ROUTES,
+    subscriptions.ROUTES,
     trunks.ROUTES,
     numbers.ROUTES,
     api_keys.ROUTES,
@@ -49,9 +55,15 @@ _SHAPE_BY_PREFIX: Final = (
 
 
 def create_app(
-    *, store: Store, clock: Clock, limits: ApiLimits, drivers: frozenset[str] = DEFAULT_DRIVERS
+    *,
+    store: Store,
+    clock: Clock,
+    limits: ApiLimits,
+    drivers: frozenset[str] = DEFAULT_DRIVERS,
+    metrics: Metrics | None = None,
 ) -> Starlette:
     """Put the application together. ``drivers`` are the carriers that a new trunk may name."""
+    shown = metrics or Metrics()
     services = Services(store, clock, limits, drivers)
     app = Starlette(
         routes=routes_of(services, operations()),
@@ -63,6 +75,10 @@ def create_app(
     async def serve_document(_request: Request) -> Response:
         return Response(encoded, media_type="application/json")
 
+    async def serve_metrics(_request: Request) -> Response:
+        return Response(shown.render(), headers={"Content-Type": METRICS_TYPE})
+
+    app.add_route("/metrics", serve_metrics)
     for path in ("/openapi.json", "/api/v1/openapi.json"):
         app.add_route(path, serve_document)
     # A slash too many is a wrong address, and a redirect would lose the body of a PATCH.

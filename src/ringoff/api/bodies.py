@@ -99,6 +99,18 @@ def query_texts(request: Request) -> dict[str, str]:
     return given
 
 
+def header_texts(request: Request, struct: type[msgspec.Struct]) -> dict[str, str]:
+    """The headers that a struct names, each at most once; other headers are nobody's business."""
+    given: dict[str, str] = {}
+    for name in struct.__struct_encode_fields__:
+        values = request.headers.getlist(name)
+        if len(values) > 1:
+            raise InvalidInput(f"{name} is given twice", field=name)
+        if values:
+            given[name] = values[0]
+    return given
+
+
 def convert(raw: Any, type: Any, *, strict: bool) -> Any:
     """Shape a decoded value; the error names the field, the index and the value."""
     try:

@@ -10,6 +10,8 @@ Instant = Annotated[str, msgspec.Meta(extra_json_schema={"format": "date-time"})
 
 UuidText = Annotated[str, msgspec.Meta(extra_json_schema={"format": "uuid"})]
 
+E164Text = Annotated[str, msgspec.Meta(pattern=r"^\+[1-9][0-9]{5,14}(?!\n)$")]
+
 PageSize = Annotated[int, msgspec.Meta(ge=1, le=1000)]
 PageOffset = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
 

@@ -10,15 +10,12 @@ import msgspec
 from ringoff import __version__
 from ringoff.api.auth import API_KEY_HEADER
 from ringoff.api.errors import BODY_BY_SHAPE
-from ringoff.api.routing import FILE_FIELD, Answer, Operation
+from ringoff.api.routing import FILE_FIELD, Operation
 
 _REF: Final = "#/components/schemas/{name}"
 _KEY_SCHEME: Final = "apiKey"
-_TERMINATION_ID: Final = {
-    "X-Termination-Id": {"description": "Names the receipt of the order.", "schema": {"type": "string"}}
-}
 _REQUEST_ID: Final = {
-    "X-Request-Id": {"description": "As given, or made.", "schema": {"type": "string"}},
+    "X-Request-Id": {"description": "As given, or made.", "required": True, "schema": {"type": "string"}},
 }
 
 
@@ -68,7 +65,8 @@ def document(operations: Sequence[Operation]) -> dict[str, Any]:
 def _mentioned(operations: Sequence[Operation]) -> list[Any]:
     types: list[Any] = []
     for operation in operations:
-        for mentioned in (_body_type(operation), operation.hints.get("form"), operation.content_type):
+        answer = None if operation.media_type else operation.content_type
+        for mentioned in (_body_type(operation), operation.hints.get("form"), answer):
             if mentioned not in (None, type(None)) and mentioned not in types:
                 types.append(mentioned)
     return [*types, *BODY_BY_SHAPE.values()]
@@ -87,6 +85,8 @@ def _described(operation: Operation, schemas: _Schemas) -> dict[str, Any]:
     }
     parameters = schemas.parameters(operation.path_parameters, "path")
     parameters += schemas.parameters(operation.query_parameters, "query")
+    if "headers" in operation.hints:
+        parameters += schemas.parameters(operation.hints["headers"], "header")
     if parameters:
         described["parameters"] = parameters
     if operation.deprecated:
@@ -113,10 +113,16 @@ def _request_body(operation: Operation, schemas: _Schemas) -> dict[str, Any] | N
 
 def _responses(operation: Operation, schemas: _Schemas) -> dict[str, Any]:
     good: dict[str, Any] = {"description": HTTPStatus(operation.status).phrase, "headers": dict(_REQUEST_ID)}
-    if operation.status != 204:
+    if operation.media_type:
+        good["content"] = {operation.media_type: {"schema": {"type": "string"}}}
+    elif operation.status != 204:
         good["content"] = {"application/json": {"schema": schemas.of(operation.content_type)}}
-    if getattr(operation.hints["return"], "__origin__", None) is Answer:
-        good["headers"] |= _TERMINATION_ID
+    for name, header in operation.answer_headers.items():
+        good["headers"][name] = {
+            "description": header.words,
+            "required": header.is_always_there,
+            "schema": {"type": "string"},
+        }
     error_schema = schemas.of(BODY_BY_SHAPE[operation.shape])
     responses = {str(operation.status): good}
     for status in sorted(_error_statuses(operation)):

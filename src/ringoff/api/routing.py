@@ -1,13 +1,14 @@
 """The typed route layer: authenticate, then read and convert, then call the handler, then answer in the route's shape.
 
-A handler says by its annotations what it takes: ``body`` (a JSON value), ``query`` and ``form`` (structs of named
-parameters), ``file`` (the upload of a form), and the names in its path. Nothing of the body is read before the key
-was found to be good. Every error becomes a response here, and nowhere else.
+A handler says by its annotations what it takes: ``body`` (a JSON value), ``query``, ``headers`` and ``form`` (structs
+of named parameters), ``file`` (the upload of a form), and the names in its path. Nothing of the body is read before
+the key was found to be good. Every error becomes a response here, and nowhere else.
 """
 
 import inspect
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any, Final, Generic, TypeVar, get_type_hints
 
 import msgspec
@@ -20,7 +21,7 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from ringoff.api.auth import authenticate
-from ringoff.api.bodies import convert, form_texts, query_texts, read_form, read_json, require_storable
+from ringoff.api.bodies import convert, form_texts, header_texts, query_texts, read_form, read_json, require_storable
 from ringoff.api.errors import ErrorShape, JsonResponse, error_response, plain_response, unexpected_response
 from ringoff.api.services import Services
 from ringoff.domain.errors import RingoffError
@@ -49,6 +50,14 @@ class Answer(Generic[T]):
 
 
 @dataclass(frozen=True, slots=True)
+class AnswerHeader:
+    """What the document says of a header of a good answer."""
+
+    words: str
+    is_always_there: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class Operation:
     """One method of one path, with everything that the OpenAPI document says about it."""
 
@@ -63,6 +72,9 @@ class Operation:
     deprecated: bool
     documented_body: Any
     """The schema to show for ``body`` where the handler reads the value more strictly than a schema can say."""
+    media_type: str | None
+    """Of a good answer that is not JSON; the handler returns the response itself."""
+    answer_headers: Mapping[str, AnswerHeader]
     hints: Mapping[str, Any]
     path_parameters: type[msgspec.Struct]
     query_parameters: type[msgspec.Struct]
@@ -93,6 +105,8 @@ class RouteTable:
         errors: tuple[int, ...] = (),
         deprecated: bool = False,
         documented_body: Any = None,
+        media_type: str | None = None,
+        answer_headers: Mapping[str, AnswerHeader] = MappingProxyType({}),
     ) -> Callable[[H], H]:
         """Register the decorated handler."""
 
@@ -112,6 +126,8 @@ class RouteTable:
                     errors=errors,
                     deprecated=deprecated,
                     documented_body=documented_body,
+                    media_type=media_type,
+                    answer_headers=answer_headers,
                     hints=hints,
                     path_parameters=msgspec.defstruct("PathParameters", in_path),
                     query_parameters=hints.get("query", NoParameters),
@@ -197,6 +213,9 @@ def _take_path_and_query(operation: Operation, request: Request, given: dict[str
     query = convert(query_texts(request), operation.query_parameters, strict=False)
     if "query" in operation.hints:
         given["query"] = query
+    if "headers" in operation.hints:
+        struct = operation.hints["headers"]
+        given["headers"] = convert(header_texts(request, struct), struct, strict=False)
 
 
 def _response(operation: Operation, result: Any) -> Response:

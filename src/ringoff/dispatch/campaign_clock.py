@@ -8,7 +8,7 @@ from ringoff.dispatch.limits import DispatchLimits
 from ringoff.domain.call import SubStatus
 from ringoff.domain.errors import DatabaseUnavailable, SerializationConflict
 from ringoff.domain.identifiers import CampaignId, WorkspaceId
-from ringoff.domain.termination import Selector
+from ringoff.domain.termination import Selector, TerminationOrder
 from ringoff.ports import Clock, Store
 
 log = structlog.get_logger()
@@ -73,11 +73,8 @@ class CampaignClock:
             await orders.lock_campaign(workspace_id, campaign_id)
             if not await orders.is_terminable(workspace_id, witness):
                 return  # somebody was faster; what is left is found at the next look
-            termination_id = await orders.add_termination(
-                workspace_id,
-                Selector(campaign_id=campaign_id),
-                api_key_id=None,
-                reason="the campaign's end time has passed",
-            )
+            order = TerminationOrder(Selector(campaign_id=campaign_id), reason="the campaign's end time has passed")
+            termination_id = await orders.add_termination(workspace_id, order, api_key_id=None)
             await orders.fence_campaign(workspace_id, termination_id, campaign_id, SubStatus.CAMPAIGN_TIME_EXCEEDED)
+            await orders.record_ongoing(workspace_id, termination_id, order)
         log.info("campaign ended by its end time", campaign_id=str(campaign_id))

@@ -121,6 +121,11 @@ class Dialer:
                 await self._send_all(work, [by_attempt[a] for a in permitted], sent, checked_at, slot_at)
                 refused = by_attempt.keys() - set(permitted)
                 if refused:
+                    # The attempts of those that end here are given back below, like the others.
+                    asked = [by_attempt[attempt_id].call_id for attempt_id in refused]
+                    skipped = await tx.dispatch.skip_suppressed(work, asked)
+                    if skipped:
+                        log.info("suppressed numbers were skipped", calls=len(skipped))
                     later = self._now() + timedelta(seconds=self._limits.put_off_s)
                     put_off = {by_attempt[attempt_id].call_id: later for attempt_id in refused}
                     await tx.dispatch.defer(work.workspace_id, put_off)

@@ -7,6 +7,7 @@ from enum import StrEnum
 from ringoff.domain.attempt_records import ClaimedCall, DialWork, SettleEntry
 from ringoff.domain.call_config import CallConfig
 from ringoff.domain.events import Answered, CarrierEvent, Rang, Released
+from ringoff.domain.identifiers import TerminationId
 from ringoff.domain.release_cause import Disposition, Outcome, ReleaseCause, classify
 from ringoff.domain.retry_policy import next_step
 
@@ -23,6 +24,8 @@ class OurRelease(StrEnum):
     RING_TIMEOUT = "ring timeout"
     MAX_LENGTH = "maximum call length"
     SILENCE = "nothing came back"
+    TERMINATED = "terminated"
+    """An order asked for it."""
 
 
 @dataclass(slots=True)
@@ -41,6 +44,7 @@ class LiveAttempt:
     answered_at: datetime | None = None
     voicemail_detected: bool = False
     our_release: OurRelease | None = None
+    hung_up_by: TerminationId | None = None
 
     @property
     def config(self) -> CallConfig:
@@ -62,12 +66,28 @@ class LiveAttempt:
                 released.cause,
                 was_answered=was_answered,
                 ring_timed_out=self.our_release is OurRelease.RING_TIMEOUT,
+                we_cancelled=self.our_release is OurRelease.TERMINATED,
             ),
             cause=released.cause,
             talk_ms=released.talk_ms,
             voicemail_detected=released.voicemail_detected or self.voicemail_detected,
             max_length_reached=self.our_release is OurRelease.MAX_LENGTH,
+            was_terminated=self.our_release is OurRelease.TERMINATED,
         )
+
+    def unconfirmed(self, now: datetime) -> Outcome:
+        """What we write down when we released the attempt a grace ago and the carrier has not confirmed."""
+        if self.our_release is OurRelease.MAX_LENGTH:
+            talk_ms = self.config.max_call_length_s * 1_000
+            cause = ReleaseCause(text="released by us, not confirmed")
+            return Outcome(Disposition.ANSWERED, cause, talk_ms, max_length_reached=True)
+        cause = ReleaseCause(text=f"{self.our_release}, not confirmed")
+        if self.our_release is not OurRelease.TERMINATED:
+            return Outcome(Disposition.NO_ANSWER, cause)
+        if self.answered_at is None:
+            return Outcome(Disposition.CANCELLED, cause, was_terminated=True)
+        talk_ms = max(0, round((now - self.answered_at).total_seconds() * 1_000))
+        return Outcome(Disposition.ANSWERED, cause, talk_ms, was_terminated=True)
 
     def settle_entry(self, outcome: Outcome, released_at: datetime, now: datetime) -> SettleEntry:
         step = next_step(
@@ -94,6 +114,7 @@ class LiveAttempt:
             sub_status=step.sub_status,
             next_attempt_at=step.next_attempt_at,
             spends_retry=step.spends_retry,
+            hung_up_by=self.hung_up_by,
         )
 
 

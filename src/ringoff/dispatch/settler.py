@@ -19,7 +19,7 @@ from ringoff.domain.errors import DatabaseUnavailable, RingoffError, Serializati
 from ringoff.domain.events import CarrierEvent, Rang, Released
 from ringoff.domain.identifiers import AttemptId, OwnerId, TrunkId, WorkspaceId
 from ringoff.domain.pacing import OUTCOMES_REMEMBERED, is_congested
-from ringoff.domain.release_cause import Disposition, Outcome, ReleaseCause
+from ringoff.domain.release_cause import Disposition, Outcome
 from ringoff.ports import CallDriver, Clock, Gate, Store, Transaction
 
 log = structlog.get_logger()
@@ -78,6 +78,7 @@ class Settler:
     ) -> None:
         self.live: dict[AttemptId, LiveAttempt] = {}
         self.channel_freed = asyncio.Event()
+        self.release_wanted = asyncio.Event()
         self._store = store
         self._driver = driver
         self._clock = clock
@@ -229,14 +230,7 @@ class Settler:
         attempt_id = attempt.claimed.attempt_id
         attempt.deadline = now + self._limits.release_grace_s
         if attempt.our_release is not None:
-            # We released it a grace ago and the carrier has not confirmed.
-            if attempt.our_release is OurRelease.MAX_LENGTH:
-                talk_ms = attempt.config.max_call_length_s * 1_000
-                cause = ReleaseCause(text="released by us, not confirmed")
-                self.over(attempt_id, Outcome(Disposition.ANSWERED, cause, talk_ms, max_length_reached=True))
-            else:
-                cause = ReleaseCause(text=f"{attempt.our_release}, not confirmed")
-                self.over(attempt_id, Outcome(Disposition.NO_ANSWER, cause))
+            self.over(attempt_id, attempt.unconfirmed(self._clock.now()))
             return
         if attempt.phase is Phase.SENT:
             attempt.our_release = OurRelease.SILENCE
@@ -246,6 +240,41 @@ class Settler:
         else:
             attempt.our_release = OurRelease.MAX_LENGTH
         await self._driver.release(attempt_id)
+
+    async def run_releases(self) -> None:
+        """Take off the wire what orders want released: soon after a notification, and at each look in any case."""
+        while True:
+            try:
+                await self.release_what_orders_want()
+            except (DatabaseUnavailable, SerializationConflict) as error:
+                log.warning("hang-ups wait for the database", reason=error.message)
+                await self._clock.sleep(self._limits.backoff_s)
+                continue
+            try:
+                async with asyncio.timeout(self._limits.poll_s):
+                    await self.release_wanted.wait()
+            except TimeoutError:
+                pass
+            self.release_wanted.clear()
+
+    async def release_what_orders_want(self) -> None:
+        """One batch. A wish is forgotten only when its attempt was released, or is not this process's any more."""
+        async with self._store.dispatch_transaction() as tx:
+            wanted = await tx.dispatch.releases_wanted(self._owner_id, self._limits.events_batch_max)
+        if not wanted:
+            return
+        await self._gate("release.before")
+        for wish in wanted:
+            attempt = self.live.get(wish.attempt_id)
+            if attempt is None or attempt.our_release is not None:
+                continue
+            attempt.our_release, attempt.hung_up_by = OurRelease.TERMINATED, wish.termination_id
+            attempt.deadline = self._clock.monotonic() + self._limits.release_grace_s
+            await self._driver.release(wish.attempt_id)
+        async with self._store.dispatch_transaction() as tx:
+            await tx.dispatch.releases_done(wanted)
+        if len(wanted) == self._limits.events_batch_max:
+            self.release_wanted.set()
 
     async def run_leases(self) -> None:
         """Say, well before the lease ends, that this process still holds its attempts."""

@@ -16,7 +16,7 @@ from ringoff.dispatch.settler import DatabaseTime, Settler
 from ringoff.dispatch.sweeper import Sweeper
 from ringoff.domain.errors import DatabaseUnavailable
 from ringoff.domain.identifiers import OwnerId
-from ringoff.ports import CallDriver, Clock, Gate, Store, open_gate
+from ringoff.ports import CallDriver, Clock, Gate, Store, Wakeup, open_gate
 
 log = structlog.get_logger()
 
@@ -96,6 +96,7 @@ class Supervisor:
                     tasks.create_task(self._kept("events", self.settler.run_events)),
                     tasks.create_task(self._kept("deadlines", self.settler.run_deadlines)),
                     tasks.create_task(self._kept("leases", self.settler.run_leases)),
+                    tasks.create_task(self._kept("hang-ups", self.settler.run_releases)),
                     tasks.create_task(self._kept("wake-ups", self._listen)),
                     tasks.create_task(self._kept("freed channels", self._wake_on_freed_channels)),
                     tasks.create_task(self._kept("rescuer", self.rescuer.run)),
@@ -139,8 +140,11 @@ class Supervisor:
         while True:
             try:
                 async with self._store.wakeups() as bursts:
-                    async for _ in bursts:
-                        self.dispatcher.wake()
+                    async for burst in bursts:
+                        if Wakeup.DUE in burst:
+                            self.dispatcher.wake()
+                        if Wakeup.RELEASE in burst:
+                            self.settler.release_wanted.set()
             except DatabaseUnavailable as error:
                 log.warning("listening waits for the database", reason=error.message)
                 await self._clock.sleep(self._limits.backoff_s)

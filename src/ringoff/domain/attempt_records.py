@@ -7,7 +7,16 @@ from typing import Any
 
 from ringoff.domain.call import CallStatus, SubStatus
 from ringoff.domain.call_config import CallConfig
-from ringoff.domain.identifiers import AgentId, AttemptId, CallId, CampaignId, OwnerId, TrunkId, WorkspaceId
+from ringoff.domain.identifiers import (
+    AgentId,
+    AttemptId,
+    CallId,
+    CampaignId,
+    OwnerId,
+    TerminationId,
+    TrunkId,
+    WorkspaceId,
+)
 from ringoff.domain.release_cause import Outcome
 
 
@@ -107,6 +116,17 @@ class SettleEntry:
     sub_status: SubStatus
     next_attempt_at: datetime | None
     spends_retry: bool
+    hung_up_by: TerminationId | None = None
+    """The order that asked for the release."""
+
+
+@dataclass(frozen=True, slots=True)
+class WantedRelease:
+    """An attempt that an order wants off the wire."""
+
+    workspace_id: WorkspaceId
+    attempt_id: AttemptId
+    termination_id: TerminationId
 
 
 @dataclass(frozen=True, slots=True)

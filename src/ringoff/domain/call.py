@@ -28,6 +28,8 @@ class SubStatus(StrEnum):
     RATE_LIMITED = "RATE_LIMITED"
     USER_TERMINATED = "USER_TERMINATED"
     CAMPAIGN_TIME_EXCEEDED = "CAMPAIGN_TIME_EXCEEDED"
+    DND_SKIPPED = "DND_SKIPPED"
+    """The number is on the suppression list."""
     MAX_CALL_DURATION = "MAX_CALL_DURATION"
     VOICEMAIL_DETECTED = "VOICEMAIL_DETECTED"
     RECONCILED_TO_ERROR_FROM_REGISTERED = "RECONCILED_TO_ERROR_FROM_REGISTERED"
@@ -47,6 +49,8 @@ class CallEvent(StrEnum):
     FATE_UNKNOWN = "fate_unknown"
     TERMINATED = "terminated"
     """A termination (or the campaign's end) covers the call and it is not on the wire."""
+    SUPPRESSED = "suppressed"
+    """Its turn came, and its number is on the suppression list."""
 
 
 TERMINABLE: Final = frozenset({CallStatus.REGISTERED, CallStatus.RETRY})
@@ -65,6 +69,8 @@ TRANSITIONS: Final[dict[tuple[CallStatus, CallEvent], CallStatus]] = {
     (_T, CallEvent.FATE_UNKNOWN): CallStatus.ERROR,
     (_R, CallEvent.TERMINATED): CallStatus.CANCELLED,
     (_T, CallEvent.TERMINATED): CallStatus.CANCELLED,
+    (_R, CallEvent.SUPPRESSED): CallStatus.CANCELLED,
+    (_T, CallEvent.SUPPRESSED): CallStatus.CANCELLED,
     # A retry that a termination forbids: the live attempt ended by itself, the call does not ring again.
     (_O, CallEvent.TERMINATED): CallStatus.CANCELLED,
 }

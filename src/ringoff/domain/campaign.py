@@ -25,11 +25,15 @@ class CampaignEvent(StrEnum):
     """No call is pending or on the wire any more."""
     TERMINATED = "terminated"
     """An order for the campaign or its agent covered it; some ongoing calls may still be talking."""
+    RESTARTED_NOW = "restarted_now"
+    """Started again after a termination: new calls for the contacts whose last call it cancelled."""
+    RESTART_SCHEDULED = "restart_scheduled"
     END_TIME_CAME = "end_time_came"
     """What was still pending is behind a fence that nobody ordered."""
 
 
-TERMINAL: Final = frozenset({CampaignStatus.COMPLETED, CampaignStatus.TERMINATED})
+TERMINAL: Final = frozenset({CampaignStatus.COMPLETED})
+"""A terminated campaign rests until somebody starts it again; its terminated calls stay terminated for ever."""
 
 TRANSITIONS: Final[dict[tuple[CampaignStatus, CampaignEvent], CampaignStatus]] = {
     (CampaignStatus.DRAFT, CampaignEvent.STARTED_NOW): CampaignStatus.ONGOING,
@@ -39,6 +43,8 @@ TRANSITIONS: Final[dict[tuple[CampaignStatus, CampaignEvent], CampaignStatus]] =
     (CampaignStatus.DRAFT, CampaignEvent.TERMINATED): CampaignStatus.TERMINATED,
     (CampaignStatus.SCHEDULED, CampaignEvent.TERMINATED): CampaignStatus.TERMINATED,
     (CampaignStatus.ONGOING, CampaignEvent.TERMINATED): CampaignStatus.TERMINATED,
+    (CampaignStatus.TERMINATED, CampaignEvent.RESTARTED_NOW): CampaignStatus.ONGOING,
+    (CampaignStatus.TERMINATED, CampaignEvent.RESTART_SCHEDULED): CampaignStatus.SCHEDULED,
     (CampaignStatus.SCHEDULED, CampaignEvent.END_TIME_CAME): CampaignStatus.COMPLETED,
     (CampaignStatus.ONGOING, CampaignEvent.END_TIME_CAME): CampaignStatus.COMPLETED,
 }

@@ -39,5 +39,7 @@ CarrierEvent = Rang | Answered | Released
 class EventType(StrEnum):
     """Outbox event types; the words of the public webhook API."""
 
-    CALL_STARTED = "call_started"
     CALL_COMPLETED = "call_completed"
+    """An attempt is over, or a call ended without one: once for each terminated call."""
+    TERMINATION_SETTLED = "termination_settled"
+    """Every call that an order covers has its final row; the receipt's counts are exact. Belongs to no agent."""

@@ -8,6 +8,7 @@ from typing import Any
 from ringoff.domain.call_config import CallConfig
 from ringoff.domain.identifiers import (
     AgentId,
+    ApiKeyId,
     CallId,
     CampaignId,
     TerminationId,
@@ -125,11 +126,107 @@ class CallDetail:
 
 
 @dataclass(frozen=True, slots=True)
-class TerminationCounts:
-    """Calls that a termination touched: cancelled, and ongoing calls whose retry it barred."""
+class SweptCounts:
+    """What one batch of the sweeper settled: calls cancelled, and ongoing calls marked so that no retry follows."""
 
     cancelled_count: int = 0
     retry_barred_count: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class CoveredRows:
+    """The open calls that an order names one by one, locked."""
+
+    pending: Sequence[CallId]
+    ongoing: Sequence[CallId]
+    newly_barred_count: int
+    """Of the ongoing ones, those whose retry no earlier order has barred."""
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What an order was and what it did. Counts are exact once ``state`` is ``settled``."""
+
+    termination_id: TerminationId
+    level: str
+    selector: Mapping[str, Any]
+    reason: str | None
+    ongoing: str
+    suppress: bool
+    state: str
+    created_at: datetime
+    settled_at: datetime | None
+    cancelled_count: int
+    """Covered calls that were registered or in retry."""
+    left_ongoing_count: int
+    """Covered calls that were on the wire when the order was given, and were left to end by themselves."""
+    retry_barred_count: int
+    """Of the calls on the wire, those whose retry this order has barred."""
+    hung_up_count: int
+    """Covered calls that were on the wire and were released."""
+    suppressed_count: int
+    """Numbers that the order added to the suppression list."""
+    api_key_id: ApiKeyId | None
+    """None for what nobody ordered: a campaign that met its end time."""
+    api_key_name: str | None
+    api_key_prefix: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class CoveredCall:
+    """A call as receipts and previews show it, with effective status."""
+
+    call_id: CallId
+    campaign_id: CampaignId
+    is_individual: bool
+    agent_id: AgentId
+    called_number: str
+    status: str
+    sub_status: str
+    created_at: datetime
+    ended_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class OpenCounts:
+    """Calls of one campaign that an order would cover now."""
+
+    campaign_id: CampaignId
+    is_individual: bool
+    campaign_name: str
+    agent_id: AgentId
+    agent_name: str
+    registered_count: int
+    retry_count: int
+    ongoing_count: int
+
+
+@dataclass(frozen=True, slots=True)
+class KeptAnswer:
+    """What an Idempotency-Key remembers of the order that was given with it."""
+
+    fingerprint: bytes
+    termination_id: TerminationId
+    answer: Any
+
+
+@dataclass(frozen=True, slots=True)
+class SuppressedNumber:
+    mobile_number: str
+    reason: str | None
+    created_at: datetime
+    termination_id: TerminationId | None
+    """The order that added it, if one did."""
+    api_key_id: ApiKeyId | None
+
+
+@dataclass(frozen=True, slots=True)
+class Subscription:
+    """Who wants to hear of an event type: one agent's calls, or (None) all of the workspace."""
+
+    agent_id: AgentId | None
+    event_type: str
+    created_at: datetime
 
 
 @dataclass(frozen=True, slots=True)

@@ -50,6 +50,8 @@ class Outcome:
     talk_ms: int = 0
     voicemail_detected: bool = False
     max_length_reached: bool = False
+    was_terminated: bool = False
+    """An order asked for its release."""
 
 
 _BY_SIP_STATUS: Final[Mapping[int, Disposition]] = {

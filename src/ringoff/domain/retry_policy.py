@@ -5,7 +5,7 @@
 | answered | completed |
 | busy, no_answer, network_failure | retry after the bucket's delay while retries are left, else failed |
 | rejected | the same in the not-picked bucket if ``retry_rejected``, else failed |
-| cancelled | as no_answer: the phone rang and was not picked; a termination turns that retry into cancelled |
+| cancelled | cancelled: an order had the ringing attempt released |
 | unwanted, invalid_number | failed, never again |
 | congestion, trunk_refused | put back with a growing pause; spends no retry; failed after ten times in a row |
 | indeterminate | error, never again: ringing a person twice is worse than missing one |
@@ -50,7 +50,7 @@ class NextStep:
 _REFUSED_FOR_GOOD: Final = NextStep(CallStatus.FAILED, SubStatus.FAILED)
 
 
-def next_step(
+def next_step(  # noqa: PLR0911 - one arm for each row of the table above
     outcome: Outcome,
     policy: RetryPolicy,
     window: CallWindow,
@@ -62,6 +62,8 @@ def next_step(
     match outcome.disposition:
         case Disposition.ANSWERED:
             return NextStep(CallStatus.COMPLETED, _completed_as(outcome))
+        case Disposition.CANCELLED:
+            return NextStep(CallStatus.CANCELLED, SubStatus.USER_TERMINATED)
         case Disposition.INDETERMINATE:
             return NextStep(CallStatus.ERROR, SubStatus.RECONCILED_TO_ERROR_FROM_ONGOING)
         case Disposition.CONGESTION | Disposition.TRUNK_REFUSED:
@@ -83,6 +85,8 @@ def congestion_pause_s(congestion_count: int) -> int:
 
 
 def _completed_as(outcome: Outcome) -> SubStatus:
+    if outcome.was_terminated:
+        return SubStatus.USER_TERMINATED
     if outcome.voicemail_detected:
         return SubStatus.VOICEMAIL_DETECTED
     return SubStatus.MAX_CALL_DURATION if outcome.max_length_reached else SubStatus.ACCEPTED
@@ -100,7 +104,7 @@ def _delay_min(disposition: Disposition, policy: RetryPolicy) -> int | None:
     match disposition:
         case Disposition.BUSY:
             return policy.retry_busy_min
-        case Disposition.NO_ANSWER | Disposition.CANCELLED:
+        case Disposition.NO_ANSWER:
             return policy.retry_not_picked_min
         case Disposition.NETWORK_FAILURE:
             return policy.retry_failed_min

@@ -17,7 +17,13 @@ from ringoff.domain.phone_number import has_e164_shape
 
 CALL_IDS_MAX: Final = 100
 MOBILE_NUMBERS_MAX: Final = 100
+REASON_LENGTH_MAX: Final = 500
+IDEMPOTENCY_KEY_LENGTH_MAX: Final = 255
+IDEMPOTENCY_KEEP_H: Final = 24
+"""How long the answer to an order is given again to whoever sends its key."""
 SELECTOR_FIELDS: Final = frozenset({"agent_id", "call_ids", "campaign_id", "mobile_numbers"})
+ORDER_FIELDS: Final = frozenset({"reason", "ongoing", "suppress"})
+"""What the native route takes beside a selector."""
 NOTHING_GIVEN: Final = "Either 'agent_id', 'call_ids', 'campaign_id', or 'mobile_numbers' must be provided."
 
 _UUID: Final = re.compile(r"[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
@@ -65,12 +71,49 @@ class Selector:
         return _LEVELS.get(self.fields, Level.MIXED)
 
 
+class Ongoing(StrEnum):
+    """What an order does with covered calls that are on the wire."""
+
+    FINISH = "finish"
+    """They end by themselves, and no retry follows."""
+    HANGUP = "hangup"
+    """They are released: a ringing one is cancelled, an answered one is hung up. They count as terminable."""
+
+
+@dataclass(frozen=True, slots=True)
+class TerminationOrder:
+    """A selector and how it is to be carried out."""
+
+    selector: Selector
+    reason: str | None = None
+    ongoing: Ongoing = Ongoing.FINISH
+    suppress: bool = False
+    """Also put the numbers on the workspace's suppression list."""
+
+    @property
+    def hangs_up(self) -> bool:
+        return self.ongoing is Ongoing.HANGUP
+
+
+def parse_order(raw: Mapping[str, object]) -> TerminationOrder:
+    """Read a native order or preview; ``InvalidInput`` names field, position and value of the first thing wrong."""
+    selector = parse_selector({name: value for name, value in raw.items() if name not in ORDER_FIELDS})
+    suppress = raw.get("suppress")
+    if not isinstance(suppress, bool | None):
+        raise InvalidInput(f"suppress must be true or false, not {_shown(suppress)}.", field="suppress")
+    if suppress and selector.mobile_numbers is None:
+        raise InvalidInput("suppress needs mobile_numbers: it is numbers that are suppressed.", field="suppress")
+    return TerminationOrder(selector, _reason(raw.get("reason")), _ongoing(raw.get("ongoing")), bool(suppress))
+
+
 def parse_selector(raw: Mapping[str, object]) -> Selector:
     """Read a selector; raise ``InvalidInput`` naming field, position and value of the first thing wrong.
 
     Numbers need only the shape of E.164: a number that some upload let in can always be terminated.
     """
     for name in raw:
+        if name in ORDER_FIELDS:
+            raise InvalidInput(f"{name} is accepted by POST /api/v1/terminations only.", field=name)
         if name not in SELECTOR_FIELDS:
             raise InvalidInput(f"Unknown field {_shown(name)}.", field=str(name)[:_SHOWN_MAX])
     given = {name: value for name, value in raw.items() if value is not None}
@@ -103,6 +146,24 @@ def covers(
         and (selector.campaign_id is None or selector.campaign_id == campaign_id)
         and (selector.mobile_numbers is None or called_number in selector.mobile_numbers)
     )
+
+
+def _reason(value: object) -> str | None:
+    if value is None:
+        return None
+    if not isinstance(value, str):
+        raise InvalidInput(f"reason must be text, not {_shown(value)}.", field="reason")
+    if len(value) > REASON_LENGTH_MAX:
+        raise InvalidInput(f"reason takes at most {REASON_LENGTH_MAX} characters, not {len(value)}.", field="reason")
+    return value
+
+
+def _ongoing(value: object) -> Ongoing:
+    if value is None:
+        return Ongoing.FINISH
+    if value not in list(Ongoing):
+        raise InvalidInput(f"ongoing must be 'finish' or 'hangup', not {_shown(value)}.", field="ongoing")
+    return Ongoing(str(value))
 
 
 def _distinct(

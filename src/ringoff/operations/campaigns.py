@@ -89,7 +89,11 @@ async def start(
     *,
     now: datetime,
 ) -> StartedCampaign:
-    """Let a draft be dialled from its start time on, showing ``from_numbers`` (numbers or their ids)."""
+    """Let a draft be dialled from its start time on, showing ``from_numbers`` (numbers or their ids).
+
+    A terminated campaign starts again, with new calls for those whose last call was terminated and who are not
+    suppressed.
+    """
     workspace_id = principal.workspace_id
     async with store.transaction() as tx:
         campaign = await tx.campaigns.campaign(workspace_id, campaign_id)
@@ -107,10 +111,12 @@ async def start(
             )
         if campaign.end_at is not None and campaign.end_at <= now:
             raise InvalidInput(f"the campaign's end time has passed: {campaign.end_at.isoformat()}", field="list_id")
-        started = await tx.campaigns.start(workspace_id, campaign_id, trunk_id, texts, None)
+        if campaign.status == CampaignStatus.TERMINATED:
+            started = await _restart(tx, campaign, trunk_id, texts)
+        else:
+            started = await tx.campaigns.start(workspace_id, campaign_id, trunk_id, texts, None)
         if started is None:
-            is_terminated = campaign.status == CampaignStatus.TERMINATED
-            raise Conflict("Campaign was terminated" if is_terminated else "Campaign already started", field="list_id")
+            raise Conflict("Campaign already started", field="list_id")
         has_ongoing_calls = await tx.campaigns.has_ongoing_calls(workspace_id, campaign_id)
         await tx.calls.wake_dispatchers()
     return StartedCampaign(started, has_ongoing_calls)
@@ -122,6 +128,17 @@ async def list_campaigns(
     """One page of campaigns, newest first, and how many there are in all."""
     async with store.transaction() as tx:
         return await tx.campaigns.campaigns(principal.workspace_id, limit, offset, with_counts)
+
+
+async def _restart(
+    tx: Transaction, campaign: CampaignRow, trunk_id: TrunkId, calling_numbers: Sequence[str]
+) -> CampaignRow | None:
+    """Terminal means terminal: the calls stay, and their contacts get new ones. None when somebody was faster."""
+    workspace_id, campaign_id, epoch = campaign.workspace_id, campaign.campaign_id, campaign.epoch
+    new_count = await tx.campaigns.register_terminated(workspace_id, campaign_id, epoch)
+    if not new_count:
+        raise Conflict("Campaign was terminated and has nobody left to call", field="list_id")
+    return await tx.campaigns.restart(workspace_id, campaign_id, epoch, trunk_id, calling_numbers, new_count, None)
 
 
 async def _register_rows(

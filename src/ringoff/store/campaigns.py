@@ -9,7 +9,7 @@ import asyncpg
 from ringoff.domain.call_config import CallConfig, from_json, to_json
 from ringoff.domain.identifiers import AgentId, CampaignId, TrunkId, WorkspaceId
 from ringoff.domain.records import CampaignRow, NewCampaign
-from ringoff.store.connection import Connection
+from ringoff.store.connection import Connection, row_count
 from ringoff.store.sql_loader import load
 
 _SQL = load("campaigns")
@@ -66,6 +66,27 @@ class PostgresCampaigns:
     ) -> CampaignRow | None:
         row = await self._connection.fetchrow(
             _SQL["start"], workspace_id, campaign_id, trunk_id, list(calling_numbers), now
+        )
+        return None if row is None else _campaign(row)
+
+    async def register_terminated(self, workspace_id: WorkspaceId, campaign_id: CampaignId, epoch: int) -> int:
+        count = row_count(await self._connection.execute(_SQL["register_terminated"], workspace_id, campaign_id, epoch))
+        if count >= _ANALYZE_FROM:
+            await self._connection.execute(_SQL["analyze"])
+        return count
+
+    async def restart(
+        self,
+        workspace_id: WorkspaceId,
+        campaign_id: CampaignId,
+        epoch: int,
+        trunk_id: TrunkId,
+        calling_numbers: Sequence[str],
+        new_count: int,
+        now: datetime | None,
+    ) -> CampaignRow | None:
+        row = await self._connection.fetchrow(
+            _SQL["restart"], workspace_id, campaign_id, epoch, trunk_id, list(calling_numbers), new_count, now
         )
         return None if row is None else _campaign(row)
 

@@ -8,4 +8,9 @@ from asyncpg.pool import PoolConnectionProxy
 # In quotes, because asyncpg's classes are generic for type checkers only.
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record] | PoolConnectionProxy[asyncpg.Record]"
 
-__all__ = ["Connection", "PoolConnectionProxy", "asyncpg"]
+__all__ = ["Connection", "PoolConnectionProxy", "asyncpg", "row_count"]
+
+
+def row_count(status: str) -> int:
+    """The count at the end of a command status such as ``UPDATE 3``."""
+    return int(status.rsplit(" ", 1)[1])

@@ -1,5 +1,6 @@
 """Claim, permit, settle, rescue against PostgreSQL; the statements in ``sql/dispatch.sql`` are the product."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
@@ -10,14 +11,25 @@ from ringoff.domain.attempt_records import (
     PaceState,
     SettledCall,
     SettleEntry,
+    WantedRelease,
 )
 from ringoff.domain.call import CallStatus
 from ringoff.domain.call_config import CallConfig, from_json
-from ringoff.domain.identifiers import AgentId, AttemptId, CallId, CampaignId, OwnerId, TrunkId, WorkspaceId
-from ringoff.store.connection import Connection
+from ringoff.domain.identifiers import (
+    AgentId,
+    AttemptId,
+    CallId,
+    CampaignId,
+    OwnerId,
+    TrunkId,
+    WorkspaceId,
+)
+from ringoff.domain.termination import IDEMPOTENCY_KEEP_H
+from ringoff.store.connection import Connection, asyncpg, row_count
 from ringoff.store.sql_loader import load
 
 _SQL = load("dispatch")
+_UPKEEP = load("upkeep")
 
 
 class PostgresDispatch:
@@ -130,6 +142,12 @@ class PostgresDispatch:
         )
         return [row["attempt_id"] for row in rows]
 
+    async def skip_suppressed(self, work: DialWork, call_ids: Sequence[CallId]) -> Sequence[CallId]:
+        rows = await self._connection.fetch(
+            _SQL["skip_suppressed"], work.workspace_id, work.campaign_id, work.agent_id, work.epoch, call_ids
+        )
+        return [row["call_id"] for row in rows]
+
     async def give_back(self, workspace_id: WorkspaceId, owner_id: OwnerId, attempt_ids: Sequence[AttemptId]) -> None:
         await self._connection.execute(_SQL["give_back_calls"], workspace_id, owner_id, attempt_ids)
         await self._connection.execute(_SQL["give_back_attempts"], workspace_id, owner_id, attempt_ids)
@@ -174,8 +192,25 @@ class PostgresDispatch:
             [e.sub_status for e in entries],
             [e.next_attempt_at for e in entries],
             [e.spends_retry for e in entries],
+            [e.hung_up_by for e in entries],
         )
+        return await self._counted(rows)
+
+    async def _counted(self, rows: Sequence[asyncpg.Record]) -> Sequence[SettledCall]:
+        """What ended before the sweeper could mark it, but was on the wire when the order came, is on the receipt."""
+        barred = Counter((row["workspace_id"], row["barred_by"]) for row in rows if row["barred_by"] is not None)
+        for (workspace_id, termination_id), count in sorted(barred.items()):
+            await self._connection.execute(_SQL["add_barred"], workspace_id, termination_id, count)
         return [SettledCall(row["call_id"], CallStatus(row["status"]), row["sub_status"]) for row in rows]
+
+    async def releases_wanted(self, owner_id: OwnerId, count_max: int) -> Sequence[WantedRelease]:
+        rows = await self._connection.fetch(_SQL["releases_wanted"], owner_id, count_max)
+        return [WantedRelease(**dict(row)) for row in rows]
+
+    async def releases_done(self, wanted: Sequence[WantedRelease]) -> None:
+        await self._connection.execute(
+            _SQL["releases_done"], [w.workspace_id for w in wanted], [w.attempt_id for w in wanted]
+        )
 
     async def renew_leases(
         self, owner_id: OwnerId, attempts: Sequence[tuple[WorkspaceId, AttemptId]], lease_s: float
@@ -199,7 +234,7 @@ class PostgresDispatch:
             [a.attempt_id for a in attempts],
             [a.call_id for a in attempts],
         )
-        return [SettledCall(row["call_id"], CallStatus(row["status"]), row["sub_status"]) for row in rows]
+        return await self._counted(rows)
 
     async def slow_trunk(self, workspace_id: WorkspaceId, trunk_id: TrunkId, for_s: float) -> None:
         await self._connection.execute(_SQL["slow_trunk"], workspace_id, trunk_id, for_s)
@@ -208,6 +243,10 @@ class PostgresDispatch:
         await self._connection.execute(_SQL["stop_trunk"], workspace_id, trunk_id)
 
     async def prune(self, outbox_keep_h: int, count_max: int) -> int:
-        grants = await self._connection.execute(_SQL["prune_pace_grants"], count_max)
-        events = await self._connection.execute(_SQL["prune_outbox"], count_max, outbox_keep_h)
-        return int(grants.rsplit(" ", 1)[1]) + int(events.rsplit(" ", 1)[1])
+        statuses = [
+            await self._connection.execute(_UPKEEP["prune_pace_grants"], count_max),
+            await self._connection.execute(_UPKEEP["prune_outbox"], count_max, outbox_keep_h),
+            await self._connection.execute(_UPKEEP["prune_idempotency_keys"], count_max, IDEMPOTENCY_KEEP_H),
+            await self._connection.execute(_UPKEEP["prune_releases"], count_max),
+        ]
+        return sum(row_count(status) for status in statuses)

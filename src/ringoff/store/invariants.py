@@ -1,11 +1,14 @@
 """The named rules over the store, run against PostgreSQL."""
 
 from collections.abc import Sequence
+from datetime import datetime
 
 from ringoff.store.connection import Connection
 from ringoff.store.sql_loader import load
 
-_SQL = load("invariants")
+_WATCHED = load("invariants")
+_AUDITS = load("audits")
+_SQL = {**_WATCHED, **_AUDITS}
 
 
 class PostgresInvariants:
@@ -14,8 +17,11 @@ class PostgresInvariants:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
-    def names(self) -> Sequence[str]:
-        return tuple(_SQL)
+    def watched(self) -> Sequence[str]:
+        return tuple(_WATCHED)
 
-    async def broken(self, name: str, count_max: int) -> Sequence[str]:
-        return [row["broken_id"] for row in await self._connection.fetch(_SQL[name], count_max)]
+    def audits(self) -> Sequence[str]:
+        return tuple(_AUDITS)
+
+    async def broken(self, name: str, count_max: int, since: datetime | None = None) -> Sequence[str]:
+        return [row["broken_id"] for row in await self._connection.fetch(_SQL[name], count_max, since)]

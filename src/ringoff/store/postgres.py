@@ -9,24 +9,28 @@ import asyncpg
 import msgspec
 
 from ringoff.domain.errors import DatabaseUnavailable, InvalidInput, MigrationRefused, SerializationConflict
+from ringoff.ports import Wakeup
 from ringoff.store.calls import PostgresCalls
 from ringoff.store.campaigns import PostgresCampaigns
 from ringoff.store.connection import Connection
 from ringoff.store.dispatch import PostgresDispatch
 from ringoff.store.invariants import PostgresInvariants
 from ringoff.store.migrate import pending
+from ringoff.store.receipts import PostgresReceipts
 from ringoff.store.sql_loader import load
+from ringoff.store.subscriptions import PostgresSubscriptions
+from ringoff.store.suppressions import PostgresSuppressions
 from ringoff.store.terminations import PostgresTerminations
 from ringoff.store.workspaces import PostgresWorkspaces
 
 Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
 
-WAKEUP_CHANNEL = "ringoff_due"
 SERVER_MAJOR_MIN = 15
 
 _SQL = load("postgres")
 _SETTINGS = _SQL["settings"]
 _BEGIN = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE"
+_BEGIN_SNAPSHOT = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 _CONNECT_TIMEOUT_S = 5.0
 _ACQUIRE_TIMEOUT_S = 10.0
 # A process that stops in the middle of a request may hold an agent's shared lock: an order waits no longer than this.
@@ -74,6 +78,18 @@ class PostgresTransaction:
     @property
     def terminations(self) -> PostgresTerminations:
         return PostgresTerminations(self._connection)
+
+    @property
+    def receipts(self) -> PostgresReceipts:
+        return PostgresReceipts(self._connection)
+
+    @property
+    def suppressions(self) -> PostgresSuppressions:
+        return PostgresSuppressions(self._connection)
+
+    @property
+    def subscriptions(self) -> PostgresSubscriptions:
+        return PostgresSubscriptions(self._connection)
 
     @property
     def invariants(self) -> PostgresInvariants:
@@ -164,15 +180,27 @@ class PostgresStore:
             yield transaction
 
     @asynccontextmanager
-    async def wakeups(self) -> AsyncIterator[AsyncIterator[None]]:
+    async def snapshot(self) -> AsyncIterator[PostgresTransaction]:
+        async with _transaction(self._pool, _BEGIN_SNAPSHOT) as transaction:
+            yield transaction
+
+    @asynccontextmanager
+    async def wakeups(self) -> AsyncIterator[AsyncIterator[frozenset[Wakeup]]]:
         """A dedicated LISTEN connection; its iterator yields once a burst and raises when the connection is gone."""
         connection = await connect_once(self._dsn)
-        due = asyncio.Event()
+        heard: set[Wakeup] = set()
+        is_heard = asyncio.Event()
+
+        def hear(_connection: object, _pid: int, channel: str, _payload: object) -> None:
+            heard.add(Wakeup(channel))
+            is_heard.set()
+
         try:
-            connection.add_termination_listener(lambda _connection: due.set())
+            connection.add_termination_listener(lambda _connection: is_heard.set())
             with _translated(connection):
-                await connection.add_listener(WAKEUP_CHANNEL, lambda *_notification: due.set())
-            yield _bursts(connection, due)
+                for channel in Wakeup:
+                    await connection.add_listener(channel, hear)
+            yield _bursts(connection, heard, is_heard)
         finally:
             connection.terminate()
 
@@ -255,13 +283,17 @@ def _decode_jsonb(stored: bytes) -> Any:
     return msgspec.json.decode(memoryview(stored)[1:])
 
 
-async def _bursts(connection: "asyncpg.Connection[asyncpg.Record]", due: asyncio.Event) -> AsyncIterator[None]:
+async def _bursts(
+    connection: "asyncpg.Connection[asyncpg.Record]", heard: set[Wakeup], is_heard: asyncio.Event
+) -> AsyncIterator[frozenset[Wakeup]]:
     while True:
-        await due.wait()
-        due.clear()
+        await is_heard.wait()
+        is_heard.clear()
         if connection.is_closed():
-            raise DatabaseUnavailable("the connection that listens for due calls was lost")
-        yield None
+            raise DatabaseUnavailable("the connection that listens for notifications was lost")
+        burst = frozenset(heard)
+        heard.clear()
+        yield burst
 
 
 @asynccontextmanager
@@ -275,13 +307,13 @@ async def _acquired(pool: Pool) -> AsyncIterator[Connection]:
 
 
 @asynccontextmanager
-async def _transaction(pool: Pool) -> AsyncIterator[PostgresTransaction]:
+async def _transaction(pool: Pool, begin: str = _BEGIN) -> AsyncIterator[PostgresTransaction]:
     """BEGIN and COMMIT are sent by hand because PostgreSQL answers the COMMIT of a failed transaction with a polite
     ROLLBACK, which a driver takes for success. An acknowledgement must never rest on that."""
     async with _acquired(pool) as connection:
         with _translated(connection):
             try:
-                await connection.execute(_BEGIN)
+                await connection.execute(begin)
                 yield PostgresTransaction(connection)
                 ended = await connection.execute("COMMIT")
             except asyncio.CancelledError:

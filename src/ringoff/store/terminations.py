@@ -1,19 +1,16 @@
 """The kill switch against PostgreSQL: fences, row updates, and the sweep behind the fences."""
 
-from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
-import asyncpg
-
-from ringoff.domain.errors import SerializationConflict
 from ringoff.domain.identifiers import AgentId, ApiKeyId, CallId, CampaignId, TerminationId, WorkspaceId
-from ringoff.domain.records import TerminationCounts, UnsettledFence
-from ringoff.domain.termination import Selector
-from ringoff.store.connection import Connection
+from ringoff.domain.records import CoveredRows, SweptCounts, UnsettledFence
+from ringoff.domain.termination import Selector, TerminationOrder
+from ringoff.store.connection import Connection, row_count
 from ringoff.store.sql_loader import load
 
 _SQL = load("terminations")
+_SWEEP = load("sweep")
 _NOTHING_FOUND_S = 5.0
 _PENDING = frozenset({"registered", "retry"})
 
@@ -35,18 +32,27 @@ class PostgresTerminations:
     async def lock_number_fences(self, workspace_id: WorkspaceId) -> None:
         await self._connection.fetchval(_SQL["lock_exclusive"], "number_fences", workspace_id, workspace_id)
 
+    async def new_termination_id(self) -> TerminationId:
+        return TerminationId(await self._connection.fetchval(_SQL["new_termination_id"]))
+
     async def add_termination(
         self,
         workspace_id: WorkspaceId,
-        selector: Selector,
+        order: TerminationOrder,
         *,
         api_key_id: ApiKeyId | None,
-        reason: str | None,
+        termination_id: TerminationId | None = None,
+        suppressed_count: int = 0,
     ) -> TerminationId:
-        termination_id = await self._connection.fetchval(
-            _SQL["add_termination"], workspace_id, selector.level, _stored(selector), reason, api_key_id
+        return TerminationId(
+            await self._connection.fetchval(
+                _SQL["add_termination"],
+                workspace_id,
+                termination_id,
+                *_columns(order, api_key_id),
+                suppressed_count,
+            )
         )
-        return TerminationId(termination_id)
 
     async def probe_campaign(
         self, workspace_id: WorkspaceId, campaign_id: CampaignId, agent_id: AgentId | None
@@ -71,11 +77,9 @@ class PostgresTerminations:
         self, workspace_id: WorkspaceId, termination_id: TerminationId, campaign_id: CampaignId, sub_status: str
     ) -> None:
         await self._connection.execute(_SQL["fence_campaign"], workspace_id, campaign_id, termination_id, sub_status)
-        await self._connection.execute(_SQL["count_left_ongoing"], workspace_id, termination_id)
 
     async def fence_agent(self, workspace_id: WorkspaceId, termination_id: TerminationId, agent_id: AgentId) -> None:
         await self._connection.execute(_SQL["fence_agent"], workspace_id, agent_id, termination_id)
-        await self._connection.execute(_SQL["count_left_ongoing"], workspace_id, termination_id)
 
     async def fence_numbers(self, workspace_id: WorkspaceId, termination_id: TerminationId, selector: Selector) -> None:
         await self._connection.execute(
@@ -87,50 +91,82 @@ class PostgresTerminations:
             selector.agent_id,
         )
 
-    async def count_by_numbers(self, workspace_id: WorkspaceId, numbers: Sequence[str], count_max: int) -> int:
-        return int(await self._connection.fetchval(_SQL["count_by_numbers"], workspace_id, list(numbers), count_max))
+    async def record_ongoing(
+        self, workspace_id: WorkspaceId, termination_id: TerminationId, order: TerminationOrder
+    ) -> int:
+        selector = order.selector
+        if selector.mobile_numbers is not None:
+            found = await self._connection.fetchrow(
+                _SQL["ongoing_of_numbers"],
+                workspace_id,
+                list(selector.mobile_numbers),
+                order.hangs_up,
+                selector.campaign_id,
+                selector.agent_id,
+            )
+        elif selector.campaign_id is not None:
+            found = await self._connection.fetchrow(
+                _SQL["ongoing_of_campaign"], workspace_id, selector.campaign_id, order.hangs_up, selector.agent_id
+            )
+        else:
+            found = await self._connection.fetchrow(
+                _SQL["ongoing_of_agent"], workspace_id, selector.agent_id, order.hangs_up
+            )
+        assert found is not None, "an aggregate always answers"
+        if found["ongoing_count"]:
+            await self._connection.execute(
+                _SQL["record_ongoing"], workspace_id, termination_id, found["ongoing_count"], found["call_ids"]
+            )
+            if order.hangs_up:
+                await self._connection.execute(_SQL["wake_releases"])
+        return int(found["ongoing_count"])
 
-    async def cancel_calls(
-        self, workspace_id: WorkspaceId, termination_id: TerminationId, selector: Selector, rows_max: int
-    ) -> TerminationCounts:
-        covered = await self._covered(workspace_id, selector, rows_max)
-        pending: Sequence[CallId] = [row["call_id"] for row in covered if row["status"] in _PENDING]
-        ongoing: Sequence[CallId] = [row["call_id"] for row in covered if row["status"] == "ongoing"]
-        if not pending:
-            return TerminationCounts()
-        cancelled_count = await self._connection.fetchval(_SQL["cancel_calls"], workspace_id, termination_id, pending)
-        if not ongoing:
-            return TerminationCounts(cancelled_count)
-        barred = await self._connection.execute(_SQL["bar_retries"], workspace_id, termination_id, ongoing)
-        return TerminationCounts(cancelled_count, _row_count(barred))
-
-    async def _covered(self, workspace_id: WorkspaceId, selector: Selector, rows_max: int) -> Sequence[asyncpg.Record]:
-        """The open calls that the selector covers, locked."""
+    async def lock_rows(self, workspace_id: WorkspaceId, selector: Selector, rows_max: int) -> CoveredRows | None:
         numbers = None if selector.mobile_numbers is None else list(selector.mobile_numbers)
         narrowing = (numbers, selector.campaign_id, selector.agent_id)
         if selector.call_ids is not None:
-            return await self._connection.fetch(
+            rows = await self._connection.fetch(
                 _SQL["covered_by_call_ids"], workspace_id, list(selector.call_ids), *narrowing
             )
-        rows = await self._connection.fetch(_SQL["covered_by_numbers"], workspace_id, *narrowing, rows_max + 1)
-        if len(rows) > rows_max:
-            raise SerializationConflict("the numbers got more calls while they were counted")
-        return [row for row in rows if row["is_covered"]]
-
-    async def settle_at_once(
-        self, workspace_id: WorkspaceId, termination_id: TerminationId, counts: TerminationCounts
-    ) -> None:
-        await self._connection.execute(
-            _SQL["settle_termination"],
-            workspace_id,
-            termination_id,
-            counts.cancelled_count,
-            counts.retry_barred_count,
+        else:
+            rows = await self._connection.fetch(_SQL["covered_by_numbers"], workspace_id, *narrowing, rows_max + 1)
+            if len(rows) > rows_max:
+                return None
+            rows = [row for row in rows if row["is_covered"]]
+        ongoing = [row for row in rows if row["status"] == "ongoing"]
+        return CoveredRows(
+            pending=[row["call_id"] for row in rows if row["status"] in _PENDING],
+            ongoing=[row["call_id"] for row in ongoing],
+            newly_barred_count=sum(not row["retry_barred"] for row in ongoing),
         )
 
+    async def cancel_rows(
+        self,
+        workspace_id: WorkspaceId,
+        order: TerminationOrder,
+        rows: CoveredRows,
+        *,
+        api_key_id: ApiKeyId | None,
+        termination_id: TerminationId | None = None,
+        suppressed_count: int = 0,
+    ) -> TerminationId:
+        given = await self._connection.fetchval(
+            _SQL["cancel_rows"],
+            workspace_id,
+            termination_id,
+            *_columns(order, api_key_id),
+            suppressed_count,
+            rows.pending,
+            rows.ongoing,
+            rows.newly_barred_count,
+        )
+        if order.hangs_up and rows.ongoing:
+            await self._connection.execute(_SQL["wake_releases"])
+        return TerminationId(given)
+
     async def next_unsettled(self) -> UnsettledFence | None:
-        campaign = await self._connection.fetchrow(_SQL["next_campaign_fence"])
-        numbers = await self._connection.fetchrow(_SQL["next_number_fence"])
+        campaign = await self._connection.fetchrow(_SWEEP["next_campaign_fence"])
+        numbers = await self._connection.fetchrow(_SWEEP["next_number_fence"])
         if campaign is not None and (numbers is None or campaign["swept_at"] <= numbers["swept_at"]):
             return UnsettledFence(
                 workspace_id=campaign["workspace_id"],
@@ -149,46 +185,54 @@ class PostgresTerminations:
             )
         return None
 
-    async def sweep(self, fence: UnsettledFence, count_max: int) -> TerminationCounts:
+    async def sweep(self, fence: UnsettledFence, count_max: int) -> SweptCounts:
         workspace_id, termination_id = fence.workspace_id, fence.termination_id
         if fence.campaign_id is not None:
             place = (workspace_id, fence.campaign_id, fence.epoch)
-            # Counted already when the fence was raised.
-            await self._connection.execute(
-                _SQL["sweep_campaign_ongoing"], termination_id, fence.campaign_id, fence.epoch
+            barred = await self._connection.execute(
+                _SWEEP["sweep_campaign_ongoing"], termination_id, fence.campaign_id, fence.epoch
             )
-            barred_count = 0
-            cancelled = await self._connection.fetchval(_SQL["sweep_campaign"], *place, termination_id, count_max)
-            await self._connection.execute(_SQL["touch_campaign_fence"], *place, _back_of_the_queue_s(cancelled))
+            cancelled = await self._connection.fetchval(_SWEEP["sweep_campaign"], *place, termination_id, count_max)
+            await self._connection.execute(_SWEEP["touch_campaign_fence"], *place, _back_of_the_queue_s(cancelled))
         else:
-            barred_count = _row_count(
-                await self._connection.execute(_SQL["sweep_numbers_ongoing"], workspace_id, termination_id)
+            barred = await self._connection.execute(_SWEEP["sweep_numbers_ongoing"], workspace_id, termination_id)
+            cancelled = await self._connection.fetchval(
+                _SWEEP["sweep_numbers"], workspace_id, termination_id, count_max
             )
-            cancelled = await self._connection.fetchval(_SQL["sweep_numbers"], workspace_id, termination_id, count_max)
             await self._connection.execute(
-                _SQL["touch_number_fence"], workspace_id, termination_id, _back_of_the_queue_s(cancelled)
+                _SWEEP["touch_number_fence"], workspace_id, termination_id, _back_of_the_queue_s(cancelled)
             )
-        counts = TerminationCounts(cancelled, barred_count)
+        counts = SweptCounts(cancelled, row_count(barred))
         await self._connection.execute(
-            _SQL["add_to_receipt"], workspace_id, termination_id, counts.cancelled_count, counts.retry_barred_count
+            _SWEEP["add_to_receipt"], workspace_id, termination_id, counts.cancelled_count, counts.retry_barred_count
         )
         return counts
 
     async def close_fence(self, fence: UnsettledFence) -> bool:
         if fence.campaign_id is not None:
             closed = await self._connection.fetch(
-                _SQL["close_campaign_fence"], fence.workspace_id, fence.campaign_id, fence.epoch
+                _SWEEP["close_campaign_fence"], fence.workspace_id, fence.campaign_id, fence.epoch
             )
         else:
-            closed = await self._connection.fetch(_SQL["close_number_fence"], fence.workspace_id, fence.termination_id)
+            closed = await self._connection.fetch(
+                _SWEEP["close_number_fence"], fence.workspace_id, fence.termination_id
+            )
         if not closed:
             return False
-        await self._connection.execute(_SQL["close_termination"], fence.workspace_id, fence.termination_id)
+        await self.close(fence.workspace_id, fence.termination_id)
         return True
 
-    async def receipt(self, workspace_id: WorkspaceId, termination_id: TerminationId) -> Mapping[str, Any] | None:
-        row = await self._connection.fetchrow(_SQL["receipt"], workspace_id, termination_id)
-        return None if row is None else dict(row)
+    async def close(self, workspace_id: WorkspaceId, termination_id: TerminationId) -> None:
+        await self._connection.execute(_SWEEP["close_termination"], workspace_id, termination_id)
+
+    async def backlog(self) -> int:
+        return int(await self._connection.fetchval(_SWEEP["backlog"]))
+
+
+def _columns(order: TerminationOrder, api_key_id: ApiKeyId | None) -> tuple[Any, ...]:
+    """An order as the table termination keeps it."""
+    selector = order.selector
+    return (selector.level, _stored(selector), order.reason, api_key_id, order.ongoing, order.suppress)
 
 
 def _stored(selector: Selector) -> dict[str, Any]:
@@ -212,8 +256,3 @@ def _call_id(value: UUID | None) -> CallId | None:
 def _back_of_the_queue_s(cancelled_count: int) -> float:
     """A fence that found nothing waits for another to end: it goes behind the others, and is still swept when alone."""
     return 0.0 if cancelled_count else _NOTHING_FOUND_S
-
-
-def _row_count(status: str) -> int:
-    """The count at the end of a command status such as ``UPDATE 3``."""
-    return int(status.rsplit(" ", 1)[1])

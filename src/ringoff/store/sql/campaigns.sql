@@ -35,6 +35,37 @@ WHERE workspace_id = $1 AND campaign_id = $2 AND kind = 'list' AND status = 'dra
 RETURNING campaign_id, workspace_id, agent_id, name, status, epoch, trunk_id, calling_numbers, call_config, start_at,
     end_at, created_at, updated_at, total_count
 
+-- name: register_terminated
+-- New calls for the contacts whose last call an order cancelled. The fence of that order may still be settling, so the last
+-- call is judged by its effective status.
+INSERT INTO call (workspace_id, campaign_id, contact_id, epoch, called_number, next_attempt_at)
+SELECT k.workspace_id, k.campaign_id, last.contact_id, $3, last.called_number, k.start_at
+FROM campaign k
+CROSS JOIN LATERAL (
+    SELECT DISTINCT ON (v.contact_id) v.contact_id, v.called_number, v.status, v.sub_status
+    FROM call_effective v
+    WHERE v.workspace_id = k.workspace_id AND v.campaign_id = k.campaign_id
+    ORDER BY v.contact_id, v.call_id DESC
+) last
+WHERE k.workspace_id = $1 AND k.campaign_id = $2 AND last.status = 'cancelled' AND last.sub_status = 'USER_TERMINATED'
+  AND NOT EXISTS (
+      SELECT FROM suppression s WHERE s.workspace_id = k.workspace_id AND s.mobile_number = last.called_number
+  )
+ORDER BY last.contact_id
+
+-- name: restart
+-- Last in its transaction: the row is locked for an instant, so that an order never waits for the new calls. At another epoch
+-- than theirs an order has come in between.
+UPDATE campaign
+SET status = CASE WHEN start_at > coalesce($7::timestamptz, statement_timestamp()) THEN 'scheduled' ELSE 'ongoing' END,
+    trunk_id = $4,
+    calling_numbers = $5,
+    total_count = total_count + $6,
+    updated_at = clock_timestamp()
+WHERE workspace_id = $1 AND campaign_id = $2 AND kind = 'list' AND status = 'terminated' AND epoch = $3
+RETURNING campaign_id, workspace_id, agent_id, name, status, epoch, trunk_id, calling_numbers, call_config, start_at,
+    end_at, created_at, updated_at, total_count
+
 -- name: campaigns
 SELECT campaign_id, workspace_id, agent_id, name, status, epoch, trunk_id, calling_numbers, call_config, start_at,
     end_at, created_at, updated_at, total_count

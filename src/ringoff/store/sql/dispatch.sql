@@ -81,8 +81,13 @@ WITH picked AS MATERIALIZED (
     ON CONFLICT (workspace_id, call_id) WHERE state IN ('prepared', 'originated', 'ringing', 'answered') DO NOTHING
     RETURNING attempt_id, call_id, calling_number
 ), granted AS (
+    -- A number that the permit will refuse as suppressed takes no place from one that will ring.
     INSERT INTO pace_grant (workspace_id, trunk_id, grant_count)
-    SELECT $1, $4, count(*) FROM prepared HAVING count(*) > 0
+    SELECT $1, $4, count(*)
+    FROM prepared a
+    JOIN picked p ON p.call_id = a.call_id
+    WHERE NOT EXISTS (SELECT FROM suppression s WHERE s.workspace_id = $1 AND s.mobile_number = p.called_number)
+    HAVING count(*) > 0
 )
 SELECT
     a.attempt_id, a.call_id, p.called_number, a.calling_number, t.callee_name, t.custom_args,
@@ -120,6 +125,7 @@ WITH input AS (
     FROM locked l
     WHERE l.epoch = $4 AND l.status IN ('registered', 'retry')
       AND EXISTS (SELECT FROM gate)
+      AND NOT EXISTS (SELECT FROM suppression s WHERE s.workspace_id = $1 AND s.mobile_number = l.called_number)
       AND NOT EXISTS (
           SELECT FROM number_fence f
           WHERE f.workspace_id = $1 AND f.called_number = l.called_number
@@ -143,6 +149,40 @@ SET status = 'ongoing', sub_status = 'ACCEPTED', next_attempt_at = NULL, last_at
 FROM originated o
 WHERE c.workspace_id = $1 AND c.call_id = o.call_id
 RETURNING o.attempt_id
+
+-- name: skip_suppressed
+-- Right after the permit, under its locks, of the calls that it refused: those that only the suppression list forbids end
+-- here. What an order has fenced stays with its order.
+WITH suppressed AS MATERIALIZED (
+    SELECT c.call_id
+    FROM call c
+    WHERE c.workspace_id = $1 AND c.call_id = ANY($5::uuid[]) AND c.epoch = $4 AND c.status IN ('registered', 'retry')
+      AND EXISTS (SELECT FROM campaign k WHERE k.workspace_id = $1 AND k.campaign_id = $2 AND k.epoch = $4)
+      AND EXISTS (SELECT FROM suppression s WHERE s.workspace_id = $1 AND s.mobile_number = c.called_number)
+      AND NOT EXISTS (
+          SELECT FROM number_fence f
+          WHERE f.workspace_id = $1 AND f.called_number = c.called_number
+            AND (f.campaign_id IS NULL OR f.campaign_id = $2) AND (f.agent_id IS NULL OR f.agent_id = $3)
+            AND pg_visible_in_snapshot(c.registered_xid, f.registered_in)
+      )
+), skipped AS (
+    UPDATE call c
+    SET status = 'cancelled', sub_status = 'DND_SKIPPED', next_attempt_at = NULL, ended_at = clock_timestamp()
+    WHERE c.workspace_id = $1 AND c.call_id = ANY(ARRAY(SELECT s.call_id FROM suppressed s))
+      AND c.status IN ('registered', 'retry')
+    RETURNING c.workspace_id, c.call_id, c.campaign_id, c.status, c.sub_status
+), published AS (
+    INSERT INTO outbox_event (workspace_id, event_type, call_id, payload)
+    SELECT
+        x.workspace_id, 'call_completed', x.call_id,
+        jsonb_build_object('campaign_id', x.campaign_id, 'status', x.status, 'sub_status', x.sub_status)
+    FROM skipped x
+    WHERE EXISTS (
+        SELECT FROM event_subscription e
+        WHERE e.workspace_id = $1 AND e.event_type = 'call_completed' AND (e.agent_id = $3 OR e.agent_id IS NULL)
+    )
+)
+SELECT call_id FROM skipped
 
 -- name: give_back_calls
 -- Only for permits of this very transaction whose request has not left: the call waits as it did before.
@@ -209,10 +249,11 @@ WITH input AS (
     FROM unnest(
         $1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::smallint[], $6::smallint[], $7::text[], $8::int[],
         $9::boolean[], $10::timestamptz[], $11::timestamptz[], $12::timestamptz[], $13::text[], $14::text[],
-        $15::timestamptz[], $16::boolean[]
+        $15::timestamptz[], $16::boolean[], $17::uuid[]
     ) AS i (
         workspace_id, attempt_id, call_id, disposition, sip_status, q850_cause, cause_text, talk_ms,
-        voicemail_detected, rang_at, answered_at, released_at, status, sub_status, next_attempt_at, spends_retry
+        voicemail_detected, rang_at, answered_at, released_at, status, sub_status, next_attempt_at, spends_retry,
+        hung_up_by
     )
 ), locked AS MATERIALIZED (
     SELECT
@@ -256,7 +297,9 @@ WITH input AS (
         j.*,
         CASE WHEN j.status = 'retry' AND j.is_fenced THEN 'cancelled' ELSE j.status END AS final_status,
         f.termination_id AS fence_termination_id,
-        f.sub_status AS fence_sub_status
+        f.sub_status AS fence_sub_status,
+        -- On the wire when the order came, and settled before the sweeper could mark it: it is marked here.
+        f.termination_id IS NOT NULL AND NOT j.retry_barred AND j.status_before = 'ongoing' AS is_newly_barred
     FROM judged j
     LEFT JOIN LATERAL (
         -- Behind two fences, a call belongs to the order that came first.
@@ -285,7 +328,8 @@ WITH input AS (
             ELSE d.sub_status
         END,
         -- The locked version's order: constraints are checked before the update notices that its snapshot is older.
-        termination_id = coalesce(d.termination_id, d.fence_termination_id),
+        termination_id = coalesce(d.termination_id, d.fence_termination_id, d.hung_up_by),
+        retry_barred = d.retry_barred OR d.is_newly_barred,
         retries_used = c.retries_used + CASE WHEN d.spends_retry AND d.final_status = 'retry' THEN 1 ELSE 0 END,
         congestion_count = c.congestion_count
             + CASE WHEN NOT d.spends_retry AND d.final_status = 'retry' THEN 1 ELSE 0 END,
@@ -296,7 +340,8 @@ WITH input AS (
         ended_at = CASE WHEN d.final_status <> 'retry' THEN clock_timestamp() END
     FROM decided d
     WHERE c.workspace_id = d.workspace_id AND c.call_id = d.call_id
-    RETURNING c.workspace_id, c.call_id, c.campaign_id, c.status, c.sub_status, d.attempt_id, d.disposition, d.talk_ms
+    RETURNING c.workspace_id, c.call_id, c.campaign_id, c.status, c.sub_status, c.termination_id, d.agent_id, d.attempt_id,
+        d.disposition, d.talk_ms, d.is_newly_barred
 ), published AS (
     INSERT INTO outbox_event (workspace_id, event_type, call_id, payload)
     SELECT
@@ -306,8 +351,13 @@ WITH input AS (
             'disposition', s.disposition, 'talk_ms', s.talk_ms
         )
     FROM settled s
+    WHERE EXISTS (
+        SELECT FROM event_subscription e
+        WHERE e.workspace_id = s.workspace_id AND e.event_type = 'call_completed'
+          AND (e.agent_id = s.agent_id OR e.agent_id IS NULL)
+    )
 )
-SELECT call_id, status, sub_status FROM settled
+SELECT workspace_id, call_id, status, sub_status, CASE WHEN is_newly_barred THEN termination_id END AS barred_by FROM settled
 
 -- name: renew_leases
 -- SKIP LOCKED: an attempt that is being settled needs no lease, and waiting for it could cross its locks.
@@ -337,7 +387,8 @@ LIMIT $1
 WITH input AS (
     SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::uuid[]) AS i (workspace_id, attempt_id, call_id)
 ), locked AS MATERIALIZED (
-    SELECT c.workspace_id, c.call_id, c.campaign_id, c.status, c.epoch, c.called_number, c.registered_xid
+    SELECT c.workspace_id, c.call_id, c.campaign_id, c.status, c.epoch, c.called_number, c.registered_xid, c.retry_barred,
+        c.termination_id
     FROM call c
     JOIN input i ON i.workspace_id = c.workspace_id AND i.call_id = c.call_id
     ORDER BY c.call_id
@@ -353,19 +404,30 @@ WITH input AS (
     WHERE a.workspace_id = i.workspace_id AND a.attempt_id = i.attempt_id
       AND a.state IN ('prepared', 'originated', 'ringing', 'answered') AND a.lease_until < clock_timestamp()
     RETURNING a.workspace_id, a.attempt_id, a.call_id, a.answered_at,
-        l.status, l.campaign_id, l.epoch, l.called_number, l.registered_xid
+        l.status, l.campaign_id, l.epoch, l.called_number, l.registered_xid, l.retry_barred, l.termination_id
 ), judged AS (
     SELECT
-        o.*,
-        o.status IN ('registered', 'retry')
-            AND (o.epoch < k.epoch OR EXISTS (
-                SELECT FROM number_fence f
-                WHERE f.workspace_id = o.workspace_id AND f.called_number = o.called_number
-                  AND (f.campaign_id IS NULL OR f.campaign_id = o.campaign_id) AND (f.agent_id IS NULL OR f.agent_id = k.agent_id)
-                  AND pg_visible_in_snapshot(o.registered_xid, f.registered_in)
-            )) AS is_fenced
+        o.*, k.agent_id, f.termination_id AS fence_termination_id,
+        f.termination_id IS NOT NULL AND NOT o.retry_barred AND o.status = 'ongoing' AS is_newly_barred,
+        o.status IN ('registered', 'retry') AND f.termination_id IS NOT NULL AS is_fenced
     FROM over o
     JOIN campaign k ON k.workspace_id = o.workspace_id AND k.campaign_id = o.campaign_id
+    LEFT JOIN LATERAL (
+        SELECT u.termination_id
+        FROM (
+            SELECT e.termination_id, e.raised_at
+            FROM campaign_fence e
+            WHERE e.workspace_id = o.workspace_id AND e.campaign_id = o.campaign_id AND e.epoch = o.epoch
+            UNION ALL
+            SELECT n.termination_id, n.raised_at
+            FROM number_fence n
+            WHERE n.workspace_id = o.workspace_id AND n.called_number = o.called_number
+              AND (n.campaign_id IS NULL OR n.campaign_id = o.campaign_id) AND (n.agent_id IS NULL OR n.agent_id = k.agent_id)
+              AND pg_visible_in_snapshot(o.registered_xid, n.registered_in)
+        ) u
+        ORDER BY u.raised_at, u.termination_id
+        LIMIT 1
+    ) f ON true
 ), settled AS (
     UPDATE call c
     SET status = CASE WHEN j.status = 'ongoing' AND j.answered_at IS NOT NULL THEN 'completed' ELSE 'error' END,
@@ -374,12 +436,15 @@ WITH input AS (
             ELSE 'RECONCILED_TO_ERROR_FROM_' || upper(j.status)
         END,
         next_attempt_at = NULL,
+        termination_id = coalesce(j.termination_id, j.fence_termination_id),
+        retry_barred = j.retry_barred OR j.is_newly_barred,
         last_attempt_at = coalesce(c.last_attempt_at, clock_timestamp()),
         ended_at = clock_timestamp()
     FROM judged j
     WHERE c.workspace_id = j.workspace_id AND c.call_id = j.call_id
       AND j.status IN ('registered', 'retry', 'ongoing') AND NOT j.is_fenced
-    RETURNING c.workspace_id, c.call_id, c.campaign_id, c.status, c.sub_status, j.attempt_id
+    RETURNING c.workspace_id, c.call_id, c.campaign_id, c.status, c.sub_status, c.termination_id, j.agent_id, j.attempt_id,
+        j.is_newly_barred
 ), published AS (
     INSERT INTO outbox_event (workspace_id, event_type, call_id, payload)
     SELECT
@@ -389,8 +454,23 @@ WITH input AS (
             'disposition', 'indeterminate', 'talk_ms', 0
         )
     FROM settled s
+    WHERE EXISTS (
+        SELECT FROM event_subscription e
+        WHERE e.workspace_id = s.workspace_id AND e.event_type = 'call_completed'
+          AND (e.agent_id = s.agent_id OR e.agent_id IS NULL)
+    )
 )
-SELECT call_id, status, sub_status FROM settled
+SELECT workspace_id, call_id, status, sub_status, CASE WHEN is_newly_barred THEN termination_id END AS barred_by FROM settled
+
+-- name: add_barred
+UPDATE termination SET retry_barred_count = retry_barred_count + $3 WHERE workspace_id = $1 AND termination_id = $2
+
+-- name: releases_wanted
+SELECT workspace_id, attempt_id, termination_id FROM release_wanted WHERE owner_id = $1 ORDER BY attempt_id LIMIT $2
+
+-- name: releases_done
+DELETE FROM release_wanted r
+WHERE (r.workspace_id, r.attempt_id) IN (SELECT * FROM unnest($1::uuid[], $2::uuid[]))
 
 -- name: slow_trunk
 UPDATE trunk
@@ -400,24 +480,3 @@ WHERE workspace_id = $1 AND trunk_id = $2
 -- name: stop_trunk
 UPDATE trunk SET is_enabled = false, updated_at = clock_timestamp()
 WHERE workspace_id = $1 AND trunk_id = $2 AND is_enabled
-
--- name: prune_pace_grants
--- As far back as the slowest trunk, slowed to half, can still look.
-DELETE FROM pace_grant
-WHERE ctid = ANY(ARRAY(
-    SELECT g.ctid
-    FROM pace_grant g
-    JOIN trunk t ON t.workspace_id = g.workspace_id AND t.trunk_id = g.trunk_id
-    WHERE g.granted_at < statement_timestamp() - make_interval(secs => greatest(60, 3 / t.cps_max))
-    LIMIT $1
-))
-
--- name: prune_outbox
-DELETE FROM outbox_event
-WHERE ctid = ANY(ARRAY(
-    SELECT e.ctid
-    FROM outbox_event e
-    WHERE e.created_at < statement_timestamp() - make_interval(hours => $2)
-    ORDER BY e.created_at
-    LIMIT $1
-))

@@ -1,17 +1,21 @@
 -- Rules that hold at every commit. Each statement returns the ids that break its rule; none is the healthy answer.
--- They read raw rows on purpose: they check the writers.
+-- They read raw rows on purpose: they check the writers. $1 is how many ids are enough. $2 is an instant, or null for all of
+-- history: the timer looks only at what has happened since its last look, and then at no order of more than 10,000 calls,
+-- so that watching costs little however large the tables are.
 
 -- name: call_on_the_wire_is_ongoing
 SELECT a.attempt_id::text AS broken_id
 FROM dial_attempt a
-JOIN call c ON c.workspace_id = a.workspace_id AND c.call_id = a.call_id
-WHERE a.state IN ('originated', 'ringing', 'answered') AND c.status <> 'ongoing'
+CROSS JOIN LATERAL (
+    SELECT c.status FROM call c WHERE c.workspace_id = a.workspace_id AND c.call_id = a.call_id OFFSET 0
+) c
+WHERE a.state IN ('originated', 'ringing', 'answered') AND c.status <> 'ongoing' AND ($2::timestamptz IS NULL OR true)
 LIMIT $1
 
 -- name: ongoing_call_has_a_live_attempt
 SELECT c.call_id::text AS broken_id
 FROM call c
-WHERE c.status = 'ongoing'
+WHERE c.status = 'ongoing' AND ($2::timestamptz IS NULL OR true)
   AND NOT EXISTS (
       SELECT FROM dial_attempt a
       WHERE a.workspace_id = c.workspace_id AND a.call_id = c.call_id
@@ -23,58 +27,189 @@ LIMIT $1
 SELECT k.campaign_id::text || ' epoch ' || e.epoch AS broken_id
 FROM campaign k
 CROSS JOIN LATERAL generate_series(0, k.epoch - 1) AS e (epoch)
-WHERE NOT EXISTS (
-    SELECT FROM campaign_fence f
-    WHERE f.workspace_id = k.workspace_id AND f.campaign_id = k.campaign_id AND f.epoch = e.epoch
-)
+WHERE ($2::timestamptz IS NULL OR k.updated_at >= $2)
+  AND NOT EXISTS (
+      SELECT FROM campaign_fence f
+      WHERE f.workspace_id = k.workspace_id AND f.campaign_id = k.campaign_id AND f.epoch = e.epoch
+  )
+LIMIT $1
+
+-- name: fence_has_its_campaign_and_its_order
+SELECT f.campaign_id::text || ' epoch ' || f.epoch AS broken_id
+FROM campaign_fence f
+WHERE ($2::timestamptz IS NULL OR f.raised_at >= $2)
+  AND (
+      NOT EXISTS (
+          SELECT FROM campaign k
+          WHERE k.workspace_id = f.workspace_id AND k.campaign_id = f.campaign_id AND k.epoch > f.epoch
+      )
+      OR NOT EXISTS (
+          SELECT FROM termination t WHERE t.workspace_id = f.workspace_id AND t.termination_id = f.termination_id
+      )
+  )
 LIMIT $1
 
 -- name: no_call_is_ahead_of_its_campaign
-SELECT c.call_id::text AS broken_id
+SELECT ahead.call_id::text AS broken_id
 FROM campaign k
-JOIN call c ON c.campaign_id = k.campaign_id AND c.epoch > k.epoch AND c.status IN ('registered', 'retry')
+CROSS JOIN LATERAL (
+    SELECT c.call_id
+    FROM call c
+    WHERE c.campaign_id = k.campaign_id AND c.epoch > k.epoch AND c.status IN ('registered', 'retry')
+    LIMIT 1
+) ahead
+WHERE $2::timestamptz IS NULL OR k.updated_at >= $2
 LIMIT $1
 
 -- name: nothing_originated_after_its_fence
 SELECT a.attempt_id::text AS broken_id
-FROM campaign_fence f
-JOIN call c ON c.workspace_id = f.workspace_id AND c.campaign_id = f.campaign_id AND c.epoch = f.epoch
-JOIN dial_attempt a ON a.workspace_id = c.workspace_id AND a.call_id = c.call_id
-WHERE a.originated_at > f.raised_at
+FROM workspace w
+CROSS JOIN LATERAL (
+    SELECT d.attempt_id, d.campaign_id, d.call_id, d.originated_at
+    FROM dial_attempt d
+    WHERE d.workspace_id = w.workspace_id AND d.attempt_id >= ordered_uuid_floor(coalesce($2::timestamptz, '2000-01-01'))
+    OFFSET 0
+) a
+JOIN campaign_fence f
+    ON f.workspace_id = w.workspace_id AND f.campaign_id = a.campaign_id AND a.originated_at > f.raised_at
+JOIN call c ON c.workspace_id = w.workspace_id AND c.call_id = a.call_id AND c.epoch = f.epoch
+LIMIT $1
+
+-- name: nothing_originated_after_its_call_ended
+SELECT a.attempt_id::text AS broken_id
+FROM workspace w
+CROSS JOIN LATERAL (
+    SELECT d.attempt_id, d.call_id, d.originated_at
+    FROM dial_attempt d
+    WHERE d.workspace_id = w.workspace_id AND d.attempt_id >= ordered_uuid_floor(coalesce($2::timestamptz, '2000-01-01'))
+      AND d.originated_at IS NOT NULL
+    OFFSET 0
+) a
+CROSS JOIN LATERAL (
+    SELECT c.ended_at FROM call c WHERE c.workspace_id = w.workspace_id AND c.call_id = a.call_id OFFSET 0
+) c
+WHERE a.originated_at > c.ended_at
+LIMIT $1
+
+-- name: an_unknown_fate_is_final
+SELECT a.attempt_id::text AS broken_id
+FROM workspace w
+CROSS JOIN LATERAL (
+    SELECT d.attempt_id, d.call_id, d.prepared_at
+    FROM dial_attempt d
+    WHERE d.workspace_id = w.workspace_id AND d.attempt_id >= ordered_uuid_floor(coalesce($2::timestamptz, '2000-01-01'))
+    OFFSET 0
+) a
+WHERE EXISTS (
+    SELECT FROM dial_attempt b
+    WHERE b.workspace_id = w.workspace_id AND b.call_id = a.call_id AND b.state = 'indeterminate'
+      AND b.released_at < a.prepared_at
+)
+LIMIT $1
+
+-- name: no_suppressed_number_is_rung
+-- A number is stored a moment before the commit that counts; an import of millions has a minute between the two.
+SELECT a.attempt_id::text AS broken_id
+FROM workspace w
+CROSS JOIN LATERAL (
+    SELECT d.attempt_id, d.call_id, d.originated_at
+    FROM dial_attempt d
+    WHERE d.workspace_id = w.workspace_id AND d.attempt_id >= ordered_uuid_floor(coalesce($2::timestamptz, '2000-01-01'))
+      AND d.originated_at IS NOT NULL
+    OFFSET 0
+) a
+JOIN call c ON c.workspace_id = w.workspace_id AND c.call_id = a.call_id
+JOIN suppression s ON s.workspace_id = w.workspace_id AND s.mobile_number = c.called_number
+WHERE EXISTS (SELECT FROM suppression x WHERE x.workspace_id = w.workspace_id)
+  AND a.originated_at > s.created_at + interval '1 minute'
 LIMIT $1
 
 -- name: settled_fence_left_nothing_pending
 SELECT f.campaign_id::text || ' epoch ' || f.epoch AS broken_id
 FROM campaign_fence f
-WHERE f.settled_at IS NOT NULL
-  AND EXISTS (
-      SELECT FROM call c
-      WHERE c.campaign_id = f.campaign_id AND c.epoch = f.epoch AND c.status IN ('registered', 'retry')
-  )
+CROSS JOIN LATERAL (
+    SELECT FROM call c
+    WHERE c.campaign_id = f.campaign_id AND c.epoch = f.epoch AND c.status IN ('registered', 'retry')
+    LIMIT 1
+) pending
+WHERE f.settled_at IS NOT NULL AND ($2::timestamptz IS NULL OR f.settled_at >= $2)
 LIMIT $1
 
--- name: settled_termination_has_no_open_fence
+-- name: settled_order_has_no_open_fence
 SELECT t.termination_id::text AS broken_id
-FROM termination t
-WHERE t.state = 'settled'
-  AND (
-      EXISTS (
-          SELECT FROM campaign_fence f
-          WHERE f.workspace_id = t.workspace_id AND f.termination_id = t.termination_id AND f.settled_at IS NULL
-      )
-      OR EXISTS (
-          SELECT FROM number_fence f
-          WHERE f.workspace_id = t.workspace_id AND f.termination_id = t.termination_id
-      )
-  )
+FROM (
+    SELECT f.workspace_id, f.termination_id FROM campaign_fence f WHERE f.settled_at IS NULL
+    UNION
+    SELECT n.workspace_id, n.termination_id FROM number_fence n
+) open
+JOIN termination t ON t.workspace_id = open.workspace_id AND t.termination_id = open.termination_id
+WHERE t.state = 'settled' AND ($2::timestamptz IS NULL OR true)
 LIMIT $1
 
--- name: cancelled_calls_have_their_event
+-- name: terminated_call_is_covered_by_its_order
+WITH given AS MATERIALIZED (
+    SELECT t.*
+    FROM workspace w
+    JOIN termination t ON t.workspace_id = w.workspace_id
+        AND t.termination_id >= ordered_uuid_floor(coalesce($2::timestamptz, '2000-01-01'))
+    WHERE $2::timestamptz IS NULL OR t.cancelled_count <= 10000
+)
 SELECT c.call_id::text AS broken_id
-FROM call c
-WHERE c.status = 'cancelled' AND c.ended_at > statement_timestamp() - interval '1 hour'
-  AND NOT EXISTS (
-      SELECT FROM outbox_event e
-      WHERE e.workspace_id = c.workspace_id AND e.call_id = c.call_id AND e.event_type = 'call_completed'
+FROM given t
+JOIN call c ON c.workspace_id = t.workspace_id AND c.termination_id = t.termination_id
+JOIN campaign k ON k.workspace_id = c.workspace_id AND k.campaign_id = c.campaign_id
+WHERE c.created_at > t.created_at
+   OR (t.selector ? 'campaign_id' AND t.selector ->> 'campaign_id' <> k.campaign_id::text)
+   OR (t.selector ? 'agent_id' AND t.selector ->> 'agent_id' <> k.agent_id::text)
+   OR (t.selector ? 'call_ids' AND NOT t.selector -> 'call_ids' ? c.call_id::text)
+   OR (t.selector ? 'mobile_numbers' AND NOT t.selector -> 'mobile_numbers' ? c.called_number)
+LIMIT $1
+
+-- name: settled_receipt_counts_its_calls
+-- Receipts of the first release counted barred calls in another way: only what this schema wrote is compared.
+WITH given AS MATERIALIZED (
+    SELECT t.*
+    FROM workspace w
+    JOIN termination t ON t.workspace_id = w.workspace_id
+        AND t.termination_id >= ordered_uuid_floor(coalesce($2::timestamptz, '2000-01-01'))
+    WHERE t.state = 'settled' AND ($2::timestamptz IS NULL OR t.cancelled_count <= 10000)
+      AND t.created_at > (SELECT m.applied_at FROM schema_migration m WHERE m.version = 2)
+)
+SELECT t.termination_id::text AS broken_id
+FROM given t
+CROSS JOIN LATERAL (
+    SELECT count(*) FILTER (WHERE c.status = 'cancelled' AND NOT c.retry_barred) AS cancelled_count,
+        count(*) FILTER (WHERE c.retry_barred) AS retry_barred_count
+    FROM call c
+    WHERE c.workspace_id = t.workspace_id AND c.termination_id = t.termination_id
+) counted
+WHERE (counted.cancelled_count, counted.retry_barred_count) IS DISTINCT FROM (t.cancelled_count, t.retry_barred_count)
+LIMIT $1
+
+-- name: a_terminated_call_has_one_event
+-- If somebody had asked for it before the order, and as far back as events are kept.
+WITH given AS MATERIALIZED (
+    SELECT t.*
+    FROM workspace w
+    JOIN termination t ON t.workspace_id = w.workspace_id
+        AND t.termination_id >= ordered_uuid_floor(coalesce($2::timestamptz, '2000-01-01'))
+    WHERE t.state = 'settled' AND ($2::timestamptz IS NULL OR t.cancelled_count <= 10000)
+      AND t.created_at > (SELECT min(e.created_at) FROM outbox_event e)
+)
+SELECT c.call_id::text AS broken_id
+FROM given t
+JOIN call c ON c.workspace_id = t.workspace_id AND c.termination_id = t.termination_id
+JOIN campaign k ON k.workspace_id = c.workspace_id AND k.campaign_id = c.campaign_id
+WHERE c.status = 'cancelled'
+  AND EXISTS (
+      SELECT FROM event_subscription s
+      WHERE s.workspace_id = c.workspace_id AND s.event_type = 'call_completed' AND s.created_at < t.created_at
+        AND (s.agent_id = k.agent_id OR s.agent_id IS NULL)
   )
+  AND (
+      SELECT count(*)
+      FROM outbox_event e
+      WHERE e.workspace_id = c.workspace_id AND e.call_id = c.call_id AND e.event_type = 'call_completed'
+        AND e.payload ->> 'status' = 'cancelled'
+  ) <> 1
 LIMIT $1

@@ -1,0 +1,102 @@
+"""What can be read of orders: what one would cover, what each has done, and which calls it covered."""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from ringoff.domain.errors import NotFound
+from ringoff.domain.identifiers import AgentId, CallId, TerminationId
+from ringoff.domain.records import CoveredCall, OpenCounts, Receipt
+from ringoff.domain.termination import TerminationOrder
+from ringoff.domain.workspace import Principal
+from ringoff.ports import Store
+
+SAMPLE_MAX: Final = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """Open calls by effective status."""
+
+    registered: int
+    retry: int
+    ongoing: int
+
+
+@dataclass(frozen=True, slots=True)
+class AgentCounts:
+    agent_id: AgentId
+    agent_name: str
+    counts: Counts
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """What an order would find if it were given now. Nothing was written, nothing is promised: calls go on."""
+
+    order: TerminationOrder
+    counts: Counts
+    by_campaign: Sequence[OpenCounts]
+    """Those with an open call, most pending calls first."""
+    by_agent: Sequence[AgentCounts]
+    sample: Sequence[CoveredCall]
+
+    @property
+    def terminable_count(self) -> int:
+        """Calls that the order would end; with none, the order would be refused."""
+        pending = self.counts.registered + self.counts.retry
+        return pending + self.counts.ongoing if self.order.hangs_up else pending
+
+
+async def preview(store: Store, principal: Principal, order: TerminationOrder) -> Preview:
+    """Count and sample what the order would cover, on one snapshot that cannot write."""
+    async with store.snapshot() as tx:
+        found = await tx.receipts.open_counts(principal.workspace_id, order.selector)
+        sample = await tx.receipts.sample(principal.workspace_id, order.selector, SAMPLE_MAX)
+    open_campaigns = [row for row in found if row.registered_count or row.retry_count or row.ongoing_count]
+    open_campaigns.sort(key=lambda row: (row.registered_count + row.retry_count, row.ongoing_count), reverse=True)
+    by_agent: defaultdict[AgentId, list[OpenCounts]] = defaultdict(list)
+    for row in open_campaigns:
+        by_agent[row.agent_id].append(row)
+    return Preview(order, _summed(open_campaigns), open_campaigns, _agents(by_agent), sample)
+
+
+async def receipt(store: Store, principal: Principal, termination_id: TerminationId) -> Receipt:
+    """The receipt of one order of the workspace; ``NotFound`` for any other."""
+    async with store.transaction() as tx:
+        found = await tx.receipts.receipt(principal.workspace_id, termination_id)
+    if found is None:
+        raise NotFound("Termination not found", field="termination_id")
+    return found
+
+
+async def receipt_with_calls(
+    store: Store, principal: Principal, termination_id: TerminationId, after: CallId | None, limit: int
+) -> tuple[Receipt, Sequence[CoveredCall]]:
+    """A receipt and one page of the calls that it covers, by call id, above ``after``."""
+    async with store.snapshot() as tx:
+        found = await tx.receipts.receipt(principal.workspace_id, termination_id)
+        if found is None:
+            raise NotFound("Termination not found", field="termination_id")
+        return found, await tx.receipts.covered(principal.workspace_id, termination_id, after, limit)
+
+
+async def list_receipts(
+    store: Store, principal: Principal, before: TerminationId | None, state: str | None, limit: int
+) -> Sequence[Receipt]:
+    """Receipts of the workspace, newest first, below ``before``."""
+    async with store.transaction() as tx:
+        return await tx.receipts.receipts(principal.workspace_id, before, state, limit)
+
+
+def _summed(rows: Sequence[OpenCounts]) -> Counts:
+    return Counts(
+        sum(row.registered_count for row in rows),
+        sum(row.retry_count for row in rows),
+        sum(row.ongoing_count for row in rows),
+    )
+
+
+def _agents(by_agent: Mapping[AgentId, Sequence[OpenCounts]]) -> Sequence[AgentCounts]:
+    return [AgentCounts(agent_id, rows[0].agent_name, _summed(rows)) for agent_id, rows in by_agent.items()]

@@ -1,0 +1,38 @@
+-- Receipts of orders, and the answers that an Idempotency-Key brings back.
+
+-- name: receipt
+SELECT t.termination_id, t.level, t.selector, t.reason, t.ongoing, t.suppress, t.state, t.created_at, t.settled_at,
+    t.cancelled_count, t.left_ongoing_count, t.retry_barred_count, t.hung_up_count, t.suppressed_count,
+    t.api_key_id, k.name AS api_key_name, k.prefix AS api_key_prefix
+FROM termination t
+LEFT JOIN api_key k ON k.workspace_id = t.workspace_id AND k.api_key_id = t.api_key_id
+WHERE t.workspace_id = $1 AND t.termination_id = $2
+
+-- name: receipts
+-- Newest first; $2 is the last one of the page before, $3 an optional state.
+SELECT t.termination_id, t.level, t.selector, t.reason, t.ongoing, t.suppress, t.state, t.created_at, t.settled_at,
+    t.cancelled_count, t.left_ongoing_count, t.retry_barred_count, t.hung_up_count, t.suppressed_count,
+    t.api_key_id, k.name AS api_key_name, k.prefix AS api_key_prefix
+FROM termination t
+LEFT JOIN api_key k ON k.workspace_id = t.workspace_id AND k.api_key_id = t.api_key_id
+WHERE t.workspace_id = $1 AND ($2::uuid IS NULL OR t.termination_id < $2) AND ($3::text IS NULL OR t.state = $3)
+ORDER BY t.termination_id DESC
+LIMIT $4
+
+-- name: claim_idempotency_key
+-- A row is the right to give this order. Whoever comes second waits here for the first to commit or to roll back. A key that is
+-- older than 24 hours is as good as new.
+INSERT INTO idempotency_key AS i (workspace_id, idempotency_key, fingerprint)
+VALUES ($1, $2, $3)
+ON CONFLICT (workspace_id, idempotency_key) DO UPDATE
+SET fingerprint = EXCLUDED.fingerprint, termination_id = NULL, answer = NULL, created_at = clock_timestamp()
+WHERE i.created_at < clock_timestamp() - make_interval(hours => $4)
+RETURNING true
+
+-- name: kept_answer
+SELECT fingerprint, termination_id, answer
+FROM idempotency_key
+WHERE workspace_id = $1 AND idempotency_key = $2
+
+-- name: keep_answer
+UPDATE idempotency_key SET termination_id = $3, answer = $4 WHERE workspace_id = $1 AND idempotency_key = $2

@@ -1,0 +1,36 @@
+-- Numbers that must not be rung. Whoever adds to the list then takes the exclusive lock of the workspace's number fences until
+-- the commit: permits in flight end first, and later ones see the list. Rows before the lock, in the order of numbers.
+
+-- name: add
+INSERT INTO suppression (workspace_id, mobile_number, reason, api_key_id, termination_id)
+SELECT $1, n.mobile_number, $3, $4, $5
+FROM unnest($2::text[]) AS n (mobile_number)
+ORDER BY n.mobile_number
+ON CONFLICT DO NOTHING
+
+-- name: make_stage
+-- The reader of uploads writes contacts; a list of numbers is a list of contacts of which only the number is kept.
+CREATE TEMPORARY TABLE suppression_stage (LIKE contact) ON COMMIT DROP
+
+-- name: drop_identity
+ALTER TABLE suppression_stage ALTER COLUMN contact_id DROP NOT NULL
+
+-- name: add_staged
+INSERT INTO suppression (workspace_id, mobile_number, reason, api_key_id)
+SELECT $1, t.called_number, $2, $3
+FROM suppression_stage t
+ORDER BY t.called_number
+ON CONFLICT DO NOTHING
+
+-- name: page
+SELECT s.mobile_number, s.reason, s.created_at, s.termination_id, s.api_key_id
+FROM suppression s
+WHERE s.workspace_id = $1 AND s.mobile_number > $2 AND ($3::text IS NULL OR s.mobile_number = $3)
+ORDER BY s.mobile_number
+LIMIT $4
+
+-- name: count
+SELECT count(*) FROM suppression WHERE workspace_id = $1
+
+-- name: remove
+DELETE FROM suppression WHERE workspace_id = $1 AND mobile_number = $2

@@ -1,0 +1,39 @@
+-- What nobody needs any more, deleted in bounded batches.
+
+-- name: prune_pace_grants
+-- As far back as the slowest trunk, slowed to half, can still look.
+DELETE FROM pace_grant
+WHERE ctid = ANY(ARRAY(
+    SELECT g.ctid
+    FROM pace_grant g
+    JOIN trunk t ON t.workspace_id = g.workspace_id AND t.trunk_id = g.trunk_id
+    WHERE g.granted_at < statement_timestamp() - make_interval(secs => greatest(60, 3 / t.cps_max))
+    LIMIT $1
+))
+
+-- name: prune_outbox
+DELETE FROM outbox_event
+WHERE ctid = ANY(ARRAY(
+    SELECT e.ctid
+    FROM outbox_event e
+    WHERE e.created_at < statement_timestamp() - make_interval(hours => $2)
+    ORDER BY e.created_at
+    LIMIT $1
+))
+
+-- name: prune_idempotency_keys
+DELETE FROM idempotency_key
+WHERE ctid = ANY(ARRAY(
+    SELECT i.ctid
+    FROM idempotency_key i
+    WHERE i.created_at < statement_timestamp() - make_interval(hours => $2)
+    ORDER BY i.created_at
+    LIMIT $1
+))
+
+-- name: prune_releases
+-- Of processes that died before they could read them: the crash rules close those attempts.
+DELETE FROM release_wanted
+WHERE ctid = ANY(ARRAY(
+    SELECT r.ctid FROM release_wanted r WHERE r.wanted_at < statement_timestamp() - make_interval(hours => 1) LIMIT $1
+))

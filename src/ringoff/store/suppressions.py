@@ -1,0 +1,52 @@
+"""The suppression list against PostgreSQL."""
+
+from collections.abc import AsyncIterator, Sequence
+
+from ringoff.domain.identifiers import ApiKeyId, TerminationId, WorkspaceId
+from ringoff.domain.records import SuppressedNumber
+from ringoff.store.campaigns import CONTACT_COLUMNS
+from ringoff.store.connection import Connection, row_count
+from ringoff.store.sql_loader import load
+
+_SQL = load("suppressions")
+_STAGE = "suppression_stage"
+
+
+class PostgresSuppressions:
+    """Implements ``ports.SuppressionStore`` on one open transaction."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    async def add(
+        self,
+        workspace_id: WorkspaceId,
+        numbers: Sequence[str],
+        *,
+        reason: str | None,
+        api_key_id: ApiKeyId | None,
+        termination_id: TerminationId | None = None,
+    ) -> int:
+        return row_count(
+            await self._connection.execute(_SQL["add"], workspace_id, list(numbers), reason, api_key_id, termination_id)
+        )
+
+    async def import_contacts(
+        self, workspace_id: WorkspaceId, rows: AsyncIterator[bytes], *, reason: str | None, api_key_id: ApiKeyId | None
+    ) -> int:
+        await self._connection.execute(_SQL["make_stage"])
+        await self._connection.execute(_SQL["drop_identity"])
+        await self._connection.copy_to_table(_STAGE, source=rows, columns=CONTACT_COLUMNS, format="binary")
+        return row_count(await self._connection.execute(_SQL["add_staged"], workspace_id, reason, api_key_id))
+
+    async def page(
+        self, workspace_id: WorkspaceId, after: str, number: str | None, limit: int
+    ) -> Sequence[SuppressedNumber]:
+        rows = await self._connection.fetch(_SQL["page"], workspace_id, after, number, limit)
+        return [SuppressedNumber(**dict(row)) for row in rows]
+
+    async def count(self, workspace_id: WorkspaceId) -> int:
+        return int(await self._connection.fetchval(_SQL["count"], workspace_id))
+
+    async def remove(self, workspace_id: WorkspaceId, number: str) -> bool:
+        return row_count(await self._connection.execute(_SQL["remove"], workspace_id, number)) > 0
