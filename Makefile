@@ -8,6 +8,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 INSTALLED := .venv/.installed
 INSTALLED_DEV := .venv/.installed-dev
 INSTALLED_CONTRACT := .venv-contract/.installed
+INSTALLED_RIVALS := .venv-rivals/.installed
 
 .DEFAULT_GOAL := help
 .PHONY: help install install-dev run test check contract format bench lock clean
@@ -39,10 +40,10 @@ format: $(INSTALLED_DEV) ## Rewrite the code in the house format
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
-bench: $(INSTALLED_DEV) ## Measure the promises of docs/benchmarks.md on this machine (ONLY=terminate, ROWS=200000)
+bench: $(INSTALLED_DEV) $(INSTALLED_RIVALS) ## Measure the promises of docs/benchmarks.md on this machine (ONLY=terminate, ROWS=200000)
 	$(BIN)/python -m bench
 
-lock: ## Resolve the dependencies again and rewrite both lock files (needs uv)
+lock: ## Resolve the dependencies again and rewrite the lock files (needs uv)
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
 	    --no-emit-index-url pyproject.toml --group build --output-file requirements.lock
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
@@ -50,9 +51,11 @@ lock: ## Resolve the dependencies again and rewrite both lock files (needs uv)
 	    --output-file requirements-dev.lock
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
 	    --no-emit-index-url --group pyproject.toml:contract --output-file requirements-contract.lock
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
+	    --no-emit-index-url --group pyproject.toml:rivals --output-file requirements-rivals.lock
 
 clean: ## Remove the environment, the caches and the demo's data
-	rm -rf .venv .venv-contract .ringoff .hypothesis .mypy_cache .ruff_cache .pytest_cache .import_linter_cache dist build
+	rm -rf .venv .venv-contract .venv-rivals .ringoff .hypothesis .mypy_cache .ruff_cache .pytest_cache .import_linter_cache dist build
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The build backend is in the lock file too, so nothing is fetched that the hashes do not cover.
@@ -70,4 +73,10 @@ $(INSTALLED_DEV): $(INSTALLED) requirements-dev.lock
 $(INSTALLED_CONTRACT): requirements-contract.lock
 	test -x .venv-contract/bin/python || $(PYTHON) -m venv .venv-contract
 	.venv-contract/bin/python -m pip --disable-pip-version-check --quiet install --require-hashes -r requirements-contract.lock
+	@touch $@
+
+# In an environment of its own, so that nothing of ours can lean on what the benchmark compares with.
+$(INSTALLED_RIVALS): requirements-rivals.lock
+	test -x .venv-rivals/bin/python || $(PYTHON) -m venv .venv-rivals
+	.venv-rivals/bin/python -m pip --disable-pip-version-check --quiet install --require-hashes -r requirements-rivals.lock
 	@touch $@

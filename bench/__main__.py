@@ -14,6 +14,7 @@ from pathlib import Path
 from bench import dials, first_ring, terminate, upload
 from bench.figures import Say, Verdict, table
 from bench.machine import describe
+from bench.rivals import side_by_side
 from bench.sizes import QUICK, Run, Sizes
 
 Part = Callable[[Run, Say], Awaitable[list[Verdict]]]
@@ -22,6 +23,7 @@ PARTS: dict[str, Part] = {
     "terminate": terminate.measure,
     "upload": upload.measure,
     "dials": dials.measure,
+    "rivals": side_by_side.measure,
 }
 
 

@@ -17,10 +17,24 @@ class Sizes:
     window_s: float = 12.0
     """Length of each of the two windows in which dials are counted."""
     starts: int = 3
+    sample_s: float = 12.0
+    """How long a rival that cancels one job a call is given, before the rest is extrapolated."""
+    beside_s: float = 1.0
+    """How long a worker is at work before its jobs are cancelled, and watched after."""
 
 
 QUICK = Sizes(
-    rows=10_000, small_rows=500, orders=5, number_orders=2, numbers=20, uploads=1, warm_up_s=0.2, window_s=0.4, starts=1
+    rows=10_000,
+    small_rows=500,
+    orders=5,
+    number_orders=2,
+    numbers=20,
+    uploads=1,
+    warm_up_s=0.2,
+    window_s=0.4,
+    starts=1,
+    sample_s=0.5,
+    beside_s=0.3,
 )
 
 

@@ -37,7 +37,7 @@ async def measure(run: Run, say: Say) -> list[Verdict]:
             say(f"bulk UPDATE of the same rows ({row_count:,} pending; rolled back, no commit): {update_s:.2f} s")
             await settle_down(database)
             order_s = http.terminate(campaign_id=str(large))
-            settled_s = await _settled_after(database)
+            settled_s = await settled_after(database)
             say(
                 f"the order for real, first of a fresh process, all settings default: {order_s * 1000:.2f} ms;"
                 f" its {row_count:,} rows were settled behind it in {settled_s:.1f} s"
@@ -126,7 +126,7 @@ async def _bulk_update(database: Connection, tenant: Tenant, campaign_id: UUID) 
     return took_s, int(status.rsplit(" ", 1)[1])
 
 
-async def _settled_after(database: Connection) -> float:
+async def settled_after(database: Connection) -> float:
     began = time.perf_counter()
     while await database.fetchval("SELECT EXISTS (SELECT FROM campaign_fence WHERE settled_at IS NULL)"):  # noqa: ASYNC110
         await asyncio.sleep(0.05)

@@ -118,6 +118,6 @@ def test_a_call_is_read_by_its_effective_status(path: Path) -> None:
 
 
 def test_the_lock_files_name_no_registry() -> None:
-    for name in ("requirements.lock", "requirements-dev.lock"):
-        for line, text in enumerate((ROOT / name).read_text(encoding="utf-8").splitlines(), start=1):
-            assert not re.search(r"://|--(?:extra-)?index|--find-links", text), f"{name} line {line}: {text}"
+    for path in sorted(ROOT.glob("requirements*.lock")):
+        for line, text in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+            assert not re.search(r"://|--(?:extra-)?index|--find-links", text), f"{path.name} line {line}: {text}"
