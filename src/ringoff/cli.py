@@ -13,11 +13,11 @@ from ringoff import __version__
 from ringoff.domain.errors import InvalidInput, RingoffError
 from ringoff.settings import Settings, load_settings
 
-OK, FAILED, MISUSED, UNREACHABLE = 0, 1, 2, 3
-DEFAULT_URL = "http://127.0.0.1:8080"
+OK, FAILED, MISUSED = 0, 1, 2
 
 # Left out options are None: the environment and the settings file have the word then.
 Several = Annotated[list[str] | None, Parameter(negative="")]
+Flag = Annotated[bool, Parameter(negative="")]
 
 app = App(
     name="ringoff",
@@ -100,6 +100,12 @@ def terminate(
     call_id: Several = None,
     campaign_id: str | None = None,
     number: Several = None,
+    reason: str | None = None,
+    hangup: Flag = False,
+    suppress: Flag = False,
+    dry_run: Flag = False,
+    idempotency_key: str | None = None,
+    json: Flag = False,
     url: str | None = None,
     api_key: str | None = None,
 ) -> int:
@@ -115,35 +121,49 @@ def terminate(
         Every terminable call of this campaign.
     number
         Calls to this E.164 number; may be repeated, 100 at most.
+    reason
+        Why, for the receipt; 500 characters at most.
+    hangup
+        Also release covered calls that ring or talk.
+    suppress
+        Also put the numbers on the suppression list, so that no later upload rings them.
+    dry_run
+        Only say what would be terminated now.
+    idempotency_key
+        Your own name for this order: given again within 24 hours, it brings the same receipt back. Made up if left out.
+    json
+        Print the server's answer as JSON.
     url
         The server (RINGOFF_URL, http://127.0.0.1:8080).
     api_key
         The key (RINGOFF_API_KEY).
     """
-    from ringoff.client import ApiClient, ServerUnreachable
+    from ringoff import order_commands as orders
 
     given = {"agent_id": agent_id, "call_ids": call_id, "campaign_id": campaign_id, "mobile_numbers": number}
-    body = {name: value for name, value in given.items() if value is not None}
-    if not body:
-        return _complain("give --agent-id, --call-id, --campaign-id or --number", MISUSED)
-    key = api_key or os.environ.get("RINGOFF_API_KEY")
-    if not key:
-        return _complain("give --api-key, or set RINGOFF_API_KEY", MISUSED)
-    api = ApiClient(url or os.environ.get("RINGOFF_URL") or DEFAULT_URL, key)
-    try:
-        reply = api.send("PATCH", "/ca/api/v0/campaign/terminate", body)
-    except ServerUnreachable as error:
-        # The order may have arrived and only its answer be lost; to give it again does no harm.
-        fate = "whether it was carried out is unknown: give it again" if error.was_sent else "nothing was terminated"
-        return _complain(f"{error}; {fate}", UNREACHABLE)
-    if reply.status >= 500:
-        return _complain(f"{reply.status} {reply.message}; give the order again", UNREACHABLE)
-    if reply.status != 200:
-        return _complain(reply.message, FAILED)
-    _say(reply.message)
-    if termination_id := reply.headers.get("X-Termination-Id"):
-        _say(f"X-Termination-Id: {termination_id}")
-    return OK
+    body = orders.order_body(given, reason=reason, is_hangup=hangup, is_suppress=suppress)
+    api, desk = orders.connect(url, api_key), orders.Desk(_say, _say_wrong, json)
+    return orders.preview(api, body, desk) if dry_run else orders.give(api, body, idempotency_key, desk)
+
+
+@app.command
+def receipt(termination_id: str, *, json: Flag = False, url: str | None = None, api_key: str | None = None) -> int:
+    """Show what an order was, and what it has done.
+
+    Parameters
+    ----------
+    termination_id
+        The X-Termination-Id of the order.
+    json
+        Print the server's answer as JSON, with up to 1,000 of the covered calls.
+    url
+        The server (RINGOFF_URL, http://127.0.0.1:8080).
+    api_key
+        The key (RINGOFF_API_KEY).
+    """
+    from ringoff import order_commands as orders
+
+    return orders.show_receipt(orders.connect(url, api_key), termination_id, orders.Desk(_say, _say_wrong, json))
 
 
 @key_app.command(name="create")
@@ -239,8 +259,12 @@ def _say(line: str) -> None:
     print(line, flush=True)
 
 
-def _complain(message: str, code: int) -> int:
+def _say_wrong(message: str) -> None:
     print(f"ringoff: {message}", file=sys.stderr, flush=True)
+
+
+def _complain(message: str, code: int) -> int:
+    _say_wrong(message)
     return code
 
 

@@ -61,8 +61,9 @@ class ApiClient:
     def get(self, path: str) -> Reply:
         return self._send("GET", path, None, {})
 
-    def send(self, method: str, path: str, body: Mapping[str, Any]) -> Reply:
-        return self._send(method, path, json.dumps(body).encode(), {"Content-Type": "application/json"})
+    def send(self, method: str, path: str, body: Mapping[str, Any], headers: Mapping[str, str] | None = None) -> Reply:
+        content_type = {"Content-Type": "application/json"}
+        return self._send(method, path, json.dumps(body).encode(), content_type | dict(headers or {}))
 
     def upload(self, path: str, fields: Mapping[str, str], file_name: str, content: bytes) -> Reply:
         """A form with one file, as ``file``."""

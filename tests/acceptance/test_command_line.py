@@ -18,10 +18,15 @@ def test_terminate_says_what_the_server_says(start_server: Callable[..., ServerP
 
     done = server.command("terminate", "--campaign-id", waiting, "--number", numbers(0, 1)[0], **here)
     assert (done.returncode, done.stderr) == (OK, "")
-    first, second = done.stdout.splitlines()
+    first, second, third = done.stdout.splitlines()
     assert first == "Calls terminated successfully!"
     assert second.startswith("X-Termination-Id: ")
+    assert third == "settled: 1 cancelled, 0 left ongoing, 0 retries barred, 0 hung up"
     assert client.status_count(waiting, "cancelled") == 1
+    dry = server.command("terminate", "--campaign-id", waiting, "--dry-run", **here)
+    assert dry.stdout.startswith("Would terminate 19 calls: 19 registered, 0 in retry; 0 ongoing")
+    read_back = server.command("receipt", second.removeprefix("X-Termination-Id: "), **here)
+    assert (read_back.returncode, third in read_back.stdout) == (OK, True)
 
     call_ids = [call["id"] for call in client.history(waiting, status="registered")[:2]]
     options = [text for call_id in call_ids for text in ("--call-id", call_id)]

@@ -10,7 +10,7 @@ import pytest
 from ringoff.clock import SystemClock
 from ringoff.dispatch.limits import DispatchLimits
 from ringoff.dispatch.supervisor import Supervisor
-from ringoff.domain.identifiers import TerminationId
+from ringoff.domain.identifiers import AttemptId, TerminationId
 from ringoff.domain.records import Receipt
 from ringoff.domain.termination import Selector, TerminationOrder
 from ringoff.operations import receipts
@@ -75,6 +75,14 @@ class Actors:
             while self.supervisor.settler.live:
                 await self.supervisor.settler.channel_freed.wait()
                 self.supervisor.settler.channel_freed.clear()
+
+    async def until_answered(self, attempt_id: AttemptId) -> None:
+        """Until the answer that the carrier reported is written. While ``settling``."""
+        async with asyncio.timeout(20):
+            while not await self.world.count(
+                "SELECT count(*) FROM dial_attempt WHERE attempt_id = $1 AND state = 'answered'", attempt_id
+            ):
+                pass
 
     async def waits_for_a_lock(self, task: "asyncio.Task[object]") -> None:
         """Until the task's transaction queues behind a lock in the database; fails if it got through."""

@@ -261,13 +261,16 @@ WITH given AS (
         WHERE e.workspace_id = $1 AND e.event_type = 'call_completed'
           AND (e.agent_id = k.agent_id OR e.agent_id IS NULL)
     )
+    RETURNING call_id
 ), closed AS (
+    -- After the calls' own events: it waits for all of them to be written.
     INSERT INTO outbox_event (workspace_id, event_type, payload)
     SELECT g.workspace_id, 'termination_settled', g.payload
     FROM given g
-    WHERE EXISTS (
-        SELECT FROM event_subscription e WHERE e.workspace_id = $1 AND e.event_type = 'termination_settled'
-    )
+    WHERE (SELECT count(*) FROM published) >= 0
+      AND EXISTS (
+          SELECT FROM event_subscription e WHERE e.workspace_id = $1 AND e.event_type = 'termination_settled'
+      )
 )
 SELECT termination_id FROM given
 
