@@ -11,7 +11,7 @@ INSTALLED_CONTRACT := .venv-contract/.installed
 INSTALLED_RIVALS := .venv-rivals/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev run test check contract format bench lock clean
+.PHONY: help install install-dev run test check proof proof-tools contract format bench lock clean
 
 help: ## Print this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -23,7 +23,7 @@ install-dev: $(INSTALLED_DEV) ## Add the tools for tests and checks from require
 run: $(INSTALLED) ## Start the server with a demo campaign and watch it dial (PORT=8080, DATA_DIR=.ringoff)
 	$(BIN)/ringoff up --demo --data-dir $(DATA_DIR) --port $(PORT)
 
-test: $(INSTALLED_DEV) ## Run all tests
+test: $(INSTALLED_DEV) proof-tools ## Run all tests
 	$(BIN)/python -m pytest -n 2
 
 check: $(INSTALLED_DEV) ## Run the whole static gate: lint, format, types, floors, house rules
@@ -32,6 +32,17 @@ check: $(INSTALLED_DEV) ## Run the whole static gate: lint, format, types, floor
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m pytest -q -p no:randomly tests/style
+
+proof: $(INSTALLED_DEV) proof-tools ## Check the model of docs/proof in every interleaving, and that each of its mutants breaks
+	$(BIN)/python -m pytest -p no:randomly -s tests/proof
+
+# Never fails: without spin the model's tests are skipped, and say so.
+proof-tools:
+	@if command -v spin >/dev/null && command -v gcc >/dev/null; then :; \
+	elif test "$$(id -u)" = 0 && command -v apt-get >/dev/null; then \
+	    { apt-get update -qq && apt-get install -qq -y --no-install-recommends spin gcc libc6-dev; } >/dev/null 2>&1 \
+	        || echo "spin and gcc could not be installed: the tests of the model will be skipped"; \
+	else echo "spin or gcc is missing: the tests of the model will be skipped (Debian: apt-get install spin gcc libc6-dev)"; fi
 
 contract: $(INSTALLED_DEV) $(INSTALLED_CONTRACT) ## Throw generated requests at a real server for a minute
 	$(BIN)/python -m tests.contract.fuzz .venv-contract/bin/schemathesis
