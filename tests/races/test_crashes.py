@@ -16,7 +16,7 @@ from ringoff.operations.terminations import terminate
 from ringoff.store.dispatch import PostgresDispatch
 from ringoff.store.postgres import PostgresStore
 from tests.races.conftest import Actors
-from tests.races.test_termination_against_permit import CANCELLED, FIRST, SECOND
+from tests.races.test_termination_against_permit import CANCELLED, EVERY_WAY, FIRST, SECOND, Select
 
 pytestmark = pytest.mark.anyio
 
@@ -24,6 +24,14 @@ pytestmark = pytest.mark.anyio
 async def expire_leases(actors: Actors) -> None:
     async with actors.store.transaction() as tx:
         await tx.connection.execute("UPDATE dial_attempt SET lease_until = clock_timestamp() - interval '1 s'")
+
+
+async def cut_idle_transactions(actors: Actors) -> int:
+    """As if the database had died under them."""
+    return await actors.world.count(
+        "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity"
+        " WHERE datname = current_database() AND state = 'idle in transaction' AND pid <> pg_backend_pid()"
+    )
 
 
 @pytest.mark.parametrize("gate", ["permit.checked", "originate.before"])
@@ -135,11 +143,7 @@ async def test_a_dialled_call_whose_permit_was_not_committed_keeps_its_outcome(a
     actors.gates.hold("permit.before_commit")
     dialling = asyncio.create_task(actors.dial_all())
     await actors.gates.reached("permit.before_commit")
-    cut = await actors.world.count(
-        "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity"
-        " WHERE datname = current_database() AND state = 'idle in transaction' AND pid <> pg_backend_pid()"
-    )
-    assert cut == 1
+    assert await cut_idle_transactions(actors) == 1
     actors.gates.release("permit.before_commit")
     await dialling
     assert actors.dialled == [FIRST]
@@ -151,6 +155,53 @@ async def test_a_dialled_call_whose_permit_was_not_committed_keeps_its_outcome(a
         await actors.all_settled()
     assert list((await actors.world.statuses()).values()) == [("completed", "ACCEPTED")]
     assert await broken_invariants(actors.store) == []
+
+
+@pytest.mark.parametrize(("select", "rows_max"), EVERY_WAY)
+async def test_an_order_waits_for_a_rescue_that_judges_its_calls(actors: Actors, select: Select, rows_max: int) -> None:
+    """An order that got between would be promised a pending call, and see it end as an error after its answer."""
+    campaign_id = await actors.world.campaign([FIRST, SECOND])
+    selector = await select(actors, campaign_id)
+    await actors.world.claim(actors.supervisor, count_max=1)
+    await expire_leases(actors)
+    actors.gates.hold("rescue.before_commit")
+    rescue = asyncio.create_task(actors.supervisor.rescuer.rescue())
+    await actors.gates.reached("rescue.before_commit")
+    order = asyncio.create_task(terminate(actors.store, actors.world.principal, selector, number_rows_max=rows_max))
+    await actors.waits_for_a_lock(order)
+    actors.gates.release("rescue.before_commit")
+    await rescue
+    await order
+    acknowledged = await actors.world.statuses()
+    assert set(acknowledged.values()) == {("error", "RECONCILED_TO_ERROR_FROM_REGISTERED"), CANCELLED}
+    await actors.world.sweep_all(actors.supervisor)
+    assert await actors.world.statuses() == acknowledged
+
+
+@pytest.mark.parametrize(("select", "rows_max"), EVERY_WAY)
+async def test_an_order_waits_for_the_outcome_of_a_lost_permit(actors: Actors, select: Select, rows_max: int) -> None:
+    campaign_id = await actors.world.campaign([FIRST, SECOND])
+    selector = await select(actors, campaign_id)
+    [(work, [first])] = await actors.world.claim(actors.supervisor, count_max=1)
+    actors.gates.hold("permit.before_commit")
+    dialling = asyncio.create_task(actors.supervisor.dialer.dial(work, [first], actors.clock.monotonic()))
+    await actors.gates.reached("permit.before_commit")
+    assert await cut_idle_transactions(actors) == 1
+    actors.gates.release("permit.before_commit")
+    await dialling
+    actors.gates.hold("settle.before_commit")
+    async with actors.settling():
+        actors.carrier.ends(actors.carrier.wire[0].attempt_id, 200, was_answered=True, talk_ms=1_000)
+        await actors.gates.reached("settle.before_commit")
+        order = asyncio.create_task(terminate(actors.store, actors.world.principal, selector, number_rows_max=rows_max))
+        await actors.waits_for_a_lock(order)
+        actors.gates.release("settle.before_commit")
+        await order
+        await actors.all_settled()
+    acknowledged = await actors.world.statuses()
+    assert set(acknowledged.values()) == {("completed", "ACCEPTED"), CANCELLED}
+    await actors.world.sweep_all(actors.supervisor)
+    assert await actors.world.statuses() == acknowledged
 
 
 @pytest.mark.parametrize(

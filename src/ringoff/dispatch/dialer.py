@@ -109,6 +109,7 @@ class Dialer:
     async def _permit_and_send(self, work: DialWork, calls: Sequence[ClaimedCall], slot_at: float) -> None:
         sent = _Sent({}, {}, [])
         by_attempt = {call.attempt_id: call for call in calls}
+        is_lost = True
         await self._gate("permit.before")
         try:
             async with self._store.dispatch_transaction() as tx:
@@ -139,9 +140,10 @@ class Dialer:
                 if sent.driver_ids:
                     await tx.dispatch.record_driver_ids(work.workspace_id, sent.driver_ids)
                 await self._gate("permit.before_commit")
+            is_lost = False
         finally:
             # Committed or not: what has left has left, and its outcome will be written.
-            self._settler.permit_over(list(by_attempt))
+            self._settler.permit_over(list(by_attempt), is_lost=is_lost)
             for attempt_id, outcome in sent.outcomes.items():
                 self._settler.over(attempt_id, outcome)
 

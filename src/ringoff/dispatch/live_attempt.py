@@ -39,6 +39,8 @@ class LiveAttempt:
     phase: Phase = Phase.SENT
     is_permit_over: bool = False
     """The permit's transaction has ended; until then events wait in ``early``."""
+    is_permit_lost: bool = False
+    """Its commit was not confirmed: the call may still be pending in the database."""
     early: list[CarrierEvent] = field(default_factory=list)
     rang_at: datetime | None = None
     answered_at: datetime | None = None

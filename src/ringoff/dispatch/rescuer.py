@@ -50,6 +50,11 @@ class Rescuer:
             if not expired:
                 return 0
             await self._gate("rescue.found")
+            # No fence may rise between judging a pending call and commit: the order would be acknowledged, and its call
+            # end as an error all the same. Sorted, so that nobody who takes several can cross another.
+            for campaign in sorted({(a.workspace_id, a.agent_id, a.campaign_id) for a in expired}):
+                await tx.dispatch.lock_for_permit(*campaign)
             settled = await tx.dispatch.reconcile(expired)
+            await self._gate("rescue.before_commit")
         log.warning("attempts of unknown fate were closed", attempts=len(expired), calls=len(settled))
         return len(expired)

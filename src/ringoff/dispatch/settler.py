@@ -91,12 +91,13 @@ class Settler:
         self._recent: dict[_TrunkKey, deque[bool]] = {}
         """The last outcomes of each trunk: whether they were congestion."""
 
-    def permit_over(self, attempt_ids: Sequence[AttemptId]) -> None:
+    def permit_over(self, attempt_ids: Sequence[AttemptId], *, is_lost: bool) -> None:
         """The permit's transaction has ended: events that came before may be settled now."""
         for attempt_id in attempt_ids:
             attempt = self.live.get(attempt_id)
             if attempt is not None:
                 attempt.is_permit_over = True
+                attempt.is_permit_lost = is_lost
                 for event in attempt.early:
                     self._events.put_nowait(event)
                 attempt.early.clear()
@@ -184,16 +185,27 @@ class Settler:
         while True:
             try:
                 async with self._store.dispatch_transaction() as tx:
+                    await self._lock_for_lost_permits(tx, entries)
                     await tx.dispatch.record_progress(batch.rang, batch.answered)
                     if entries:
                         await tx.dispatch.settle(entries)
                         await self._heed_trunks(tx, batch.troubled)
+                        await self._gate("settle.before_commit")
                 return
             except SerializationConflict:
                 continue
             except DatabaseUnavailable as error:
                 log.warning("settling waits for the database", reason=error.message, attempts=len(entries))
                 await self._clock.sleep(self._limits.backoff_s)
+
+    async def _lock_for_lost_permits(self, tx: Transaction, entries: Sequence[SettleEntry]) -> None:
+        """A call whose permit was lost is still pending: no fence may rise between judging it and commit.
+
+        Before any row, and sorted, so that nobody who takes several can cross another. Permits are hardly ever lost.
+        """
+        lost = [self.live[entry.attempt_id].work for entry in entries if self.live[entry.attempt_id].is_permit_lost]
+        for campaign in sorted({(work.workspace_id, work.agent_id, work.campaign_id) for work in lost}):
+            await tx.dispatch.lock_for_permit(*campaign)
 
     async def _heed_trunks(self, tx: Transaction, troubled: Mapping[_TrunkKey, Disposition]) -> None:
         """A trunk that is congested is slowed, one that refuses us is stopped."""

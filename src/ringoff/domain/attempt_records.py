@@ -143,6 +143,7 @@ class ExpiredAttempt:
     """An attempt of unknown fate."""
 
     workspace_id: WorkspaceId
+    agent_id: AgentId
     campaign_id: CampaignId
     attempt_id: AttemptId
     call_id: CallId

@@ -243,7 +243,8 @@ WHERE a.workspace_id = $1 AND a.attempt_id = i.attempt_id
 -- covers it. A fence that commits after this statement's snapshot finds the call in retry: effectively cancelled, and
 -- settled by the sweeper.
 -- A call that is still registered or in retry here lost its permit's commit (the database died) but was dialled: it
--- takes the outcome too, unless a fence already made it cancelled for every reader.
+-- takes the outcome too, unless a fence already made it cancelled for every reader. For such calls it runs after
+-- lock_for_permit: no fence may rise between judging a pending call and commit.
 WITH input AS (
     SELECT *
     FROM unnest(
@@ -375,15 +376,22 @@ WHERE a.workspace_id = held.workspace_id AND a.attempt_id = held.attempt_id
 
 -- name: expired
 -- Candidates only: reconcile looks again under the locks.
-SELECT workspace_id, campaign_id, attempt_id, call_id, owner_id, trunk_id, state
-FROM dial_attempt
-WHERE state IN ('prepared', 'originated', 'ringing', 'answered') AND lease_until < clock_timestamp()
-ORDER BY lease_until, attempt_id
-LIMIT $1
+SELECT
+    a.workspace_id, k.agent_id, a.campaign_id, a.attempt_id, a.call_id, a.owner_id, a.trunk_id, a.state
+FROM (
+    SELECT workspace_id, campaign_id, attempt_id, call_id, owner_id, trunk_id, state, lease_until
+    FROM dial_attempt
+    WHERE state IN ('prepared', 'originated', 'ringing', 'answered') AND lease_until < clock_timestamp()
+    ORDER BY lease_until, attempt_id
+    LIMIT $1
+) a
+JOIN campaign k ON k.workspace_id = a.workspace_id AND k.campaign_id = a.campaign_id
+ORDER BY a.lease_until, a.attempt_id
 
 -- name: reconcile
 -- The crash rules: the fate is unknown, so the call is never dialled again by itself. A conversation that had begun
 -- counts as one. A pending call behind a fence is already cancelled for every reader: the sweeper settles it.
+-- Runs after lock_for_permit, in a statement of its own: no fence may rise between judging a pending call and commit.
 WITH input AS (
     SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::uuid[]) AS i (workspace_id, attempt_id, call_id)
 ), locked AS MATERIALIZED (
