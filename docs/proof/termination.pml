@@ -29,11 +29,13 @@ mtype attempt[2] = none;    /* the one live attempt of a call: a unique index se
 byte  owner[2];             /* who claimed it; a dispatcher that died comes back as another owner */
 byte  epoch;                /* of the campaign */
 byte  fences;               /* bit e: the fence behind which the calls of epoch e wait for the sweeper */
+byte  number_fences;        /* bit c: call c had been registered when an order fenced its number */
 
 /* Locks. */
 bit   row_locked[2];
-byte  shared;               /* holders of the campaign's advisory lock, shared */
-bit   exclusive;
+byte  shared;               /* holders of both advisory locks, of the number fences and of the campaign, shared */
+bit   campaign_exclusive;   /* an order holds exactly one of them */
+bit   numbers_exclusive;
 
 /* What the world was promised. No process reads these, only the promises do. */
 mtype owed[2] = nothing;    /* what an order that committed owes this call */
@@ -51,7 +53,9 @@ bool in_the_end_everything_is_settled = true;
 
 #define is_pending(c) (status[c] == registered || status[c] == retry)
 #define is_open(c)    (is_pending(c) || status[c] == ongoing)
-#define is_behind_a_fence(c) ((fences >> epoch_of[c]) & 1)
+#define is_number_fenced(c) ((number_fences >> c) & 1)
+#define is_behind_a_fence(c) (((fences >> epoch_of[c]) & 1) || is_number_fenced(c))
+#define is_fenced(c)  (epoch_of[c] != epoch || is_number_fenced(c))
 #define is_mine(c)    (attempt[c] != none && owner[c] == me)
 
 /* Every request that leaves for the carrier passes here. */
@@ -83,7 +87,8 @@ inline end_call(c, how) {
 inline end_attempt(c) { attempt[c] = none; owner[c] = NOBODY }
 
 /* The advisory lock, shared. An order takes it exclusively, so it waits for everybody here, and they for it. */
-inline lock_shared()   { !exclusive -> shared++ }
+#define can_share (!campaign_exclusive && !numbers_exclusive)
+inline lock_shared()   { can_share -> shared++ }
 inline unlock_shared() { shared-- }
 #ifdef NO_PERMIT_LOCK
 inline lock_for_permit() { skip }
@@ -95,10 +100,12 @@ inline end_permit()      { unlock_shared() }
 
 /* ---------------------------------------------------------------------------------------------------------------- */
 
+inline go_idle(c) { c = 0; is_over = 0; was_lost = 0 }
+
 /* The process is gone, its transaction rolled back. Its attempt stays: the lease will run out. */
 inline die(c) {
     if :: is_mine(c) -> owner[c] = NOBODY :: else fi;
-    c = 0; is_over = 0; was_lost = 0
+    go_idle(c)
 }
 
 /* The campaign's epoch was read before: it may be the one that an order has ended since. */
@@ -132,7 +139,7 @@ inline settle(c, proposed) {
 inline end_settle() {
     row_locked[c] = 0;
     if :: was_lost -> unlock_shared() :: else fi;
-    c = 0; is_over = 0; was_lost = 0
+    go_idle(c)
 }
 
 proctype Dispatcher(byte me) {
@@ -149,7 +156,7 @@ end_idle:
     /* Claimed. To the world the call is still registered, or in retry. */
     if
 #ifdef STALE_SNAPSHOT
-    :: d_step { is_over = (epoch_of[c] != epoch) };
+    :: d_step { is_over = is_fenced(c) };
        d_step { lock_for_permit() }
 #else
     :: d_step { lock_for_permit() }
@@ -161,7 +168,7 @@ end_idle:
     if
     :: atomic { !row_locked[c] ->
 #ifndef STALE_SNAPSHOT
-        is_over = (epoch_of[c] != epoch);
+        is_over = is_fenced(c);
 #endif
         if
 #ifdef NO_ROW_CHECK
@@ -201,11 +208,11 @@ released:
 #ifdef LOST_PERMIT_UNLOCKED
     :: d_step { was_lost -> was_lost = 0 }
 #else
-    :: d_step { was_lost && !exclusive -> shared++ }
+    :: d_step { was_lost && can_share -> shared++ }
 #endif
     :: d_step { die(c) }; goto end_idle
     fi;
-    d_step { is_over = (epoch_of[c] != epoch) };                    /* the snapshot of settle */
+    d_step { is_over = is_fenced(c) };                    /* the snapshot of settle */
     if
     :: d_step { !row_locked[c] -> row_locked[c] = 1 }               /* it may wait for the row and be old by then */
     :: d_step { if :: was_lost -> unlock_shared() :: else fi; die(c) }; goto end_idle
@@ -219,7 +226,7 @@ released:
 
 give_back:                                                          /* nothing has left: it was no attempt */
     if
-    :: d_step { !row_locked[c] -> if :: is_mine(c) -> end_attempt(c) :: else fi; c = 0; is_over = 0 }
+    :: d_step { !row_locked[c] -> if :: is_mine(c) -> end_attempt(c) :: else fi; go_idle(c) }
     :: d_step { die(c) }
     fi;
     goto end_idle
@@ -233,14 +240,14 @@ give_back:                                                          /* nothing h
 #define may_rescue 1
 inline end_rescue() { row_locked[c] = 0; c = 0; is_over = 0 }
 #else
-#define may_rescue !exclusive
+#define may_rescue can_share
 inline end_rescue() { row_locked[c] = 0; c = 0; is_over = 0; unlock_shared() }
 #endif
 inline find(call) { attempt[call] != none && !row_locked[call] && may_rescue ->
 #ifndef RESCUE_UNLOCKED
     shared++;
 #endif
-    c = call; row_locked[c] = 1; is_over = (epoch_of[c] != epoch)
+    c = call; row_locked[c] = 1; is_over = is_fenced(c)
 }
 
 proctype Rescuer() {
@@ -281,7 +288,13 @@ end_idle:
 #define keeps_open(e, c)     (epoch_of[c] == e && is_unswept(c))
 #endif
 
-inline sweep(c) { is_behind_a_fence(c) && is_unswept(c) && !row_locked[c] ->
+#ifdef SWEEP_WIDE
+#define is_to_sweep(c)       (fences || number_fences)
+#else
+#define is_to_sweep(c)       is_behind_a_fence(c)
+#endif
+
+inline sweep(c) { is_to_sweep(c) && is_unswept(c) && !row_locked[c] ->
     if
     :: is_pending(c) ->
 #ifdef COUNT_ONCE
@@ -293,6 +306,9 @@ inline sweep(c) { is_behind_a_fence(c) && is_unswept(c) && !row_locked[c] ->
     fi
 }
 
+inline close_number_fence(c) { is_number_fenced(c) && !keeps_open(epoch_of[c], c) ->
+    number_fences = number_fences & ~(1 << c)
+}
 inline close_fence(e) { ((fences >> e) & 1) && !keeps_open(e, 0) && !keeps_open(e, 1) -> fences = fences & ~(1 << e) }
 
 proctype Sweeper() {
@@ -302,6 +318,8 @@ end_idle:
     :: d_step { sweep(1) }
     :: d_step { close_fence(0) }
     :: d_step { close_fence(1) }
+    :: d_step { close_number_fence(0) }
+    :: d_step { close_number_fence(1) }
     od
 }
 
@@ -322,7 +340,7 @@ inline acknowledge() {
     covered = 0
 }
 
-#define is_live(c, e) (epoch_of[c] == e && status[c] != unregistered)
+#define is_terminable(c) (is_pending(c) && !is_fenced(c))
 
 /* By campaign, and in the same way by agent: one epoch and one fence, however many calls there are. Nothing terminable
    is a 400, which changes nothing. */
@@ -330,27 +348,51 @@ proctype TerminateCampaign() {
     byte covered;
 
     if
-    :: d_step { !exclusive && !shared -> exclusive = 1 };
+    :: d_step { !campaign_exclusive && !shared -> campaign_exclusive = 1 };
        if
        :: d_step {
             if
-            :: (is_live(0, epoch) && is_pending(0)) || (is_live(1, epoch) && is_pending(1)) ->
-                if :: is_live(0, epoch) && is_open(0) -> cover(0) :: else fi;
-                if :: is_live(1, epoch) && is_open(1) -> cover(1) :: else fi;
+            :: is_terminable(0) || is_terminable(1) ->
+                if :: is_open(0) && epoch_of[0] == epoch -> cover(0) :: else fi;
+                if :: is_open(1) && epoch_of[1] == epoch -> cover(1) :: else fi;
                 fences = fences | (1 << epoch); epoch++
             :: else
             fi;
-            exclusive = 0 };
+            campaign_exclusive = 0 };
           d_step { acknowledge() }
-       :: d_step { exclusive = 0 }                                  /* died: the order was never given */
+       :: d_step { campaign_exclusive = 0 }                         /* died: the order was never given */
        fi
     :: skip                                                         /* died before, or is never given */
     fi
 }
 
+/* By numbers with very many calls, here those of both: a fence for each, under a lock that permits share as well. It
+   covers the calls that had been registered. */
+proctype TerminateManyNumbers() {
+    byte covered;
+
+    if
+    :: d_step { !numbers_exclusive && !shared -> numbers_exclusive = 1 };
+       if
+       :: d_step {
+            if
+            :: is_terminable(0) || is_terminable(1) ->
+                if :: is_open(0) -> cover(0) :: else fi;
+                if :: is_open(1) -> cover(1) :: else fi;
+                number_fences = number_fences | (1 + 2 * (status[1] != unregistered))
+            :: else
+            fi;
+            numbers_exclusive = 0 };
+          d_step { acknowledge() }
+       :: d_step { numbers_exclusive = 0 }                          /* died */
+       fi
+    :: skip
+    fi
+}
+
 /* By call id or by number: rows are locked one after the other, then judged. The first call alone, or both. No
    advisory lock: permit and order meet on the row. The epoch is the statement's snapshot. */
-#define is_hit(c)     (is_pending(c) && epoch_of[c] == seen_epoch)
+#define is_hit(c)     (is_pending(c) && epoch_of[c] == seen_epoch && !((seen_fences >> c) & 1))
 #ifdef NO_BAR
 #define bar(c)        skip
 #else
@@ -367,19 +409,22 @@ inline strike(c) {
 inline end_rows() {
     row_locked[0] = 0;
     if :: both -> row_locked[1] = 0 :: else fi;
-    both = 0; seen_epoch = 0
+    both = 0; seen_second = 0; seen_epoch = 0; seen_fences = 0
 }
 
 proctype TerminateRows() {
-    byte covered, seen_epoch;
-    bit both;
+    byte covered, seen_epoch, seen_fences;
+    bit seen_second, both;
 
-    atomic { seen_epoch = epoch; if :: both = 0 :: both = (status[1] != unregistered) fi };
+    d_step { seen_epoch = epoch; seen_fences = number_fences; seen_second = (status[1] != unregistered) };
     d_step { !row_locked[0] -> row_locked[0] = 1 };
     if
-    :: !both
-    :: d_step { both && !row_locked[1] -> row_locked[1] = 1 }
+    :: d_step { seen_second && !row_locked[1] -> row_locked[1] = 1; both = 1 }
+    :: skip
     fi;
+#ifdef ACKNOWLEDGE_EARLY
+    d_step { if :: is_hit(0) -> cover(0) :: else fi; acknowledge() };
+#endif
     if
     :: d_step {
          if
@@ -410,10 +455,10 @@ init {
 
 end_idle:
     do
-    :: d_step { status[1] == unregistered && !exclusive -> status[1] = registered; epoch_of[1] = epoch }
+    :: d_step { status[1] == unregistered && !campaign_exclusive -> status[1] = registered; epoch_of[1] = epoch }
     :: timeout ->                                                   /* nobody can do anything any more */
        in_the_end_everything_is_settled = unchecked(7) ||
-            (is_over_and_done(0) && is_over_and_done(1) && !fences && !shared && !exclusive);
+            (is_over_and_done(0) && is_over_and_done(1) && !fences && !number_fences && !shared && can_share);
        assert(in_the_end_everything_is_settled);
        break
     od
