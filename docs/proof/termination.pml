@@ -41,6 +41,7 @@ bit   numbers_exclusive;
 mtype owed[2] = nothing;    /* what an order that committed owes this call */
 bit   acknowledged[2];      /* an order that covers it was answered with 200 */
 bit   is_ringing[2];        /* a request left and nobody knows yet what became of it */
+bit   is_counted[2];        /* some receipt says that its order cancelled this call, or barred its retry */
 
 /* One for each assertion, so that a failing one is called by its name. */
 bool promise_1_no_dial_after_the_acknowledgement = true;
@@ -70,18 +71,34 @@ inline originate(c) {
     is_ringing[c] = 1
 }
 
+/* Receipts count a call where its row is marked. On one of them, once. */
+inline count(c) {
+    promise_6_a_call_is_counted_once = (unchecked(6) || !is_counted[c]);
+    assert(promise_6_a_call_is_counted_once);
+    is_counted[c] = 1
+}
+#ifdef COUNT_WITH_ORDER
+#define count_barred(c)   skip
+#define count_with_order(c) count(c)
+#else
+#define count_barred(c)   count(c)
+#define count_with_order(c) skip
+#endif
+
 /* Every call that ends passes here. Terminal means terminal: nothing below writes to a call that is not open. */
 inline end_call(c, how) {
     if
     :: how == cancelled ->
         promise_3_no_other_call_is_cancelled = (unchecked(3) || owed[c] != nothing);
-        assert(promise_3_no_other_call_is_cancelled)
+        assert(promise_3_no_other_call_is_cancelled);
+        promise_6_a_call_is_counted_once = (unchecked(6) || is_counted[c]);
+        assert(promise_6_a_call_is_counted_once)
     :: else ->
         promise_3_every_covered_call_is_cancelled = (unchecked(3) || owed[c] != cancellation);
         assert(promise_3_every_covered_call_is_cancelled)
     fi;
     status[c] = how;
-    retry_barred[c] = 0; retries_used[c] = 0; is_ringing[c] = 0   /* nobody looks any more: fewer states */
+    retry_barred[c] = 0; retries_used[c] = 0; is_ringing[c] = 0; is_counted[c] = 0   /* nobody looks any more */
 }
 
 inline end_attempt(c) { attempt[c] = none; owner[c] = NOBODY }
@@ -119,6 +136,10 @@ inline settle(c, proposed) {
     if
     :: is_mine(c) ->
         end_attempt(c); is_ringing[c] = 0;
+        if
+        :: status[c] == ongoing && is_over && !retry_barred[c] -> count_barred(c)    /* the sweeper was not here yet */
+        :: else
+        fi;
 #ifdef NO_SETTLE_RULE
         is_over = 0;
 #else
@@ -267,7 +288,12 @@ end_idle:
 #ifdef REDIAL_UNKNOWN
             :: is_open(c) -> status[c] = registered
 #else
-            :: status[c] == ongoing || (is_pending(c) && !is_over) -> end_call(c, error)
+            :: status[c] == ongoing || (is_pending(c) && !is_over) ->
+                if
+                :: status[c] == ongoing && is_over && !retry_barred[c] -> count_barred(c)
+                :: else
+                fi;
+                end_call(c, error)
 #endif
             :: else                                                 /* behind a fence: the sweeper's */
             fi;
@@ -296,13 +322,8 @@ end_idle:
 
 inline sweep(c) { is_to_sweep(c) && is_unswept(c) && !row_locked[c] ->
     if
-    :: is_pending(c) ->
-#ifdef COUNT_ONCE
-        promise_6_a_call_is_counted_once = (owed[c] == cancellation);   /* and not counted as left ongoing before */
-        assert(promise_6_a_call_is_counted_once);
-#endif
-        end_call(c, cancelled)
-    :: else -> retry_barred[c] = 1
+    :: is_pending(c) -> count(c); end_call(c, cancelled)
+    :: else -> retry_barred[c] = 1; count_barred(c)
     fi
 }
 
@@ -333,6 +354,10 @@ inline cover(c) {
     :: else -> owed[c] = no_retry
     fi
 }
+inline cover_behind_a_fence(c) {
+    cover(c);
+    if :: status[c] == ongoing && !retry_barred[c] -> count_with_order(c) :: else fi
+}
 
 inline acknowledge() {
     if :: covered & 1 -> acknowledged[0] = 1 :: else fi;
@@ -353,8 +378,8 @@ proctype TerminateCampaign() {
        :: d_step {
             if
             :: is_terminable(0) || is_terminable(1) ->
-                if :: is_open(0) && epoch_of[0] == epoch -> cover(0) :: else fi;
-                if :: is_open(1) && epoch_of[1] == epoch -> cover(1) :: else fi;
+                if :: is_open(0) && epoch_of[0] == epoch -> cover_behind_a_fence(0) :: else fi;
+                if :: is_open(1) && epoch_of[1] == epoch -> cover_behind_a_fence(1) :: else fi;
                 fences = fences | (1 << epoch); epoch++
             :: else
             fi;
@@ -401,8 +426,10 @@ proctype TerminateManyNumbers() {
 
 inline strike(c) {
     if
-    :: is_hit(c) -> cover(c); end_call(c, cancelled)
-    :: status[c] == ongoing -> cover(c); bar(c)
+    :: is_hit(c) -> cover(c); count(c); end_call(c, cancelled)
+    :: status[c] == ongoing ->
+        cover(c);
+        if :: !retry_barred[c] -> bar(c); count(c) :: else fi
     :: else                                                         /* over, or behind a fence: not ours */
     fi
 }

@@ -1,4 +1,4 @@
-"""What the command line does with orders: give, preview, read back; each says in words, or in JSON, what the server said."""
+"""What the command line does with orders: give, preview, read back; in words, or in the JSON of the server."""
 
 import json
 import os

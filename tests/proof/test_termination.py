@@ -70,7 +70,7 @@ def test_every_interleaving_keeps_the_promises(checked: Check, orders: Sequence[
         ("SWEEP_WIDE", PROMISE_3_NO_OTHER),
         ("ACKNOWLEDGE_EARLY", PROMISE_1),
         ("CLOSE_EARLY", SETTLED),
-        ("COUNT_ONCE", PROMISE_6),
+        ("COUNT_WITH_ORDER", PROMISE_6),
     ],
 )
 def test_without_one_of_its_rules_a_promise_breaks(checked: Check, mutant: str, broken: str) -> None:

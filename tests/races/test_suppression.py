@@ -1,4 +1,4 @@
-"""A suppressed number is not rung, however its call came to be: the permit judges, and whoever adds waits for permits."""
+"""A suppressed number is not rung, however its call came to be: the permit judges, and whoever adds waits for it."""
 
 import asyncio
 
