@@ -14,8 +14,6 @@ from tests.races.test_termination_against_permit import (
     FIRST,
     SECOND,
     Select,
-    by_agent,
-    by_campaign,
 )
 
 pytestmark = pytest.mark.anyio
@@ -142,11 +140,13 @@ async def test_a_call_behind_two_fences_is_on_the_receipt_of_the_first(actors: A
     assert [(receipt.state, receipt.cancelled_count) for receipt in receipts] == [("settled", n) for n in expected]
 
 
-@pytest.mark.parametrize("select", [by_agent, by_campaign])
-async def test_a_call_that_settles_before_the_sweep_is_counted_once(actors: Actors, select: Select) -> None:
+@pytest.mark.parametrize(("select", "rows_max"), EVERY_WAY)
+async def test_a_call_that_settles_before_the_sweep_is_counted_once(
+    actors: Actors, select: Select, rows_max: int
+) -> None:
     campaign_id = await actors.world.campaign([FIRST, SECOND])
     await dial_one_of_two(actors)
-    termination_id = await actors.terminate(await select(actors, campaign_id))
+    termination_id = await actors.terminate(await select(actors, campaign_id), number_rows_max=rows_max)
     async with actors.settling():
         actors.carrier.ends(actors.carrier.wire[0].attempt_id, 486)
         await actors.all_settled()

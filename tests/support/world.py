@@ -122,6 +122,14 @@ class World:
             )
         return {row["call_id"]: (row["status"], row["sub_status"]) for row in rows}
 
+    async def raw_statuses(self) -> dict[CallId, tuple[str, str]]:
+        """What is written in the rows, whatever the fences say."""
+        async with self.store.transaction() as tx:
+            rows = await tx.connection.fetch(
+                "SELECT call_id, status, sub_status FROM call WHERE workspace_id = $1", self.workspace_id
+            )
+        return {row["call_id"]: (row["status"], row["sub_status"]) for row in rows}
+
     async def status_by_number(self) -> dict[str, tuple[str, str]]:
         async with self.store.transaction() as tx:
             rows = await tx.connection.fetch(
