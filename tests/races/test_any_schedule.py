@@ -12,11 +12,11 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
+from hypothesis.errors import FlakyStrategyDefinition
 from hypothesis.stateful import (
     RuleBasedStateMachine,
     initialize,
     invariant,
-    precondition,
     rule,
     run_state_machine_as_test,
 )
@@ -75,19 +75,15 @@ class RaceMachine(RuleBasedStateMachine):
             self.of_process[actor] = process
         return actor
 
-    def _has_room(self) -> bool:
-        return hasattr(self, "scene") and len(self.stepper.unfinished) < ACTORS_MAX
+    # No rule has a precondition, and none draws while it runs: who waits for whom depends on the database, and
+    # hypothesis must be able to play the same example again.
 
-    def _somebody_is_ready(self) -> bool:
-        return hasattr(self, "scene") and bool(self.stepper.ready)
+    def _has_room(self) -> bool:
+        return len(self.stepper.unfinished) < ACTORS_MAX
 
     def _orders(self) -> list[Actor]:
         return [actor for actor in self.stepper.unfinished if actor.name.startswith("order")]
 
-    def _orders_running(self) -> int:
-        return len(self._orders()) if hasattr(self, "scene") else 0
-
-    @precondition(_has_room)
     @rule(
         place=st.integers(0, 1),
         campaign=st.integers(0, 2),
@@ -96,6 +92,8 @@ class RaceMachine(RuleBasedStateMachine):
     )
     def dial(self, place: int, campaign: int, count: int, step_count: int) -> None:
         """Some way ahead: the claim is four steps, the permit five more."""
+        if not self._has_room():
+            return
         process = self.processes[place]
         actor = self._start(f"dial {place}", process.claim_and_dial(self.campaigns[campaign], count), process)
         self.run_async(self._steps_of(actor, step_count))
@@ -106,57 +104,58 @@ class RaceMachine(RuleBasedStateMachine):
                 await self.stepper.step(actor)
                 await self._see_statuses()
 
-    @precondition(lambda self: self._has_room() and self._orders_running() < ORDERS_MAX)
     @rule(
-        data=st.data(),
         kind=st.sampled_from(["agent", "calls", "campaign", "numbers", "numbers of a campaign"]),
         rows_max=st.sampled_from([0, 2_000]),
+        campaign=st.integers(0, 1),
+        numbers=st.lists(st.sampled_from([SHARED, *OTHERS]), min_size=1, max_size=3, unique=True),
+        places=st.lists(st.integers(0, 6), min_size=1, max_size=3, unique=True),
     )
-    def order(self, data: st.DataObject, kind: str, rows_max: int) -> None:
-        campaign_id = self.campaigns[data.draw(st.integers(0, 1))]
-        numbers = tuple(data.draw(st.lists(st.sampled_from([SHARED, *OTHERS]), min_size=1, max_size=3, unique=True)))
+    def order(self, kind: str, rows_max: int, campaign: int, numbers: list[str], places: list[int]) -> None:
+        if not self._has_room() or len(self._orders()) >= ORDERS_MAX:
+            return
+        campaign_id, mobile_numbers = self.campaigns[campaign], tuple(numbers)
         calls = sorted(self.scene.known)
         if kind == "agent":
             selector = Selector(agent_id=self.scene.world.agent_id)
         elif kind == "calls":
-            call_ids = data.draw(st.lists(st.sampled_from(range(len(calls))), min_size=1, max_size=3, unique=True))
-            selector = Selector(call_ids=tuple(calls[place] for place in call_ids))
+            selector = Selector(call_ids=tuple(calls[place] for place in places))
         elif kind == "campaign":
             selector = Selector(campaign_id=campaign_id)
         elif kind == "numbers":
-            selector = Selector(mobile_numbers=numbers)
+            selector = Selector(mobile_numbers=mobile_numbers)
         else:
-            selector = Selector(campaign_id=campaign_id, mobile_numbers=numbers)
+            selector = Selector(campaign_id=campaign_id, mobile_numbers=mobile_numbers)
         self._start(f"order by {kind}", self.scene.give(Order(selector, rows_max)))
 
     def _ongoing(self, process: Process) -> list[Any]:
         return sorted(process.supervisor.settler.live.keys() - process.ended)
 
-    @precondition(_has_room)
     @rule(place=st.integers(0, 1), sip_status=st.sampled_from(OUTCOMES))
     def one_ends(self, place: int, sip_status: int) -> None:
         """Also before the permit of its dial is over: such a report waits."""
         process = self.processes[place]
+        if not self._has_room():
+            return
         settling = self.settlers.get(process)
         if (settling is None or settling.is_over) and (ongoing := self._ongoing(process)):
             self.settlers[process] = self._start(f"settle {place}", process.settle({ongoing[0]: sip_status}), process)
 
-    @precondition(_has_room)
     @rule(place=st.integers(0, 1), is_sweep=st.booleans())
     def tidy_up(self, place: int, is_sweep: bool) -> None:
         process = self.processes[place]
+        if not self._has_room():
+            return
         if is_sweep:
             self._start(f"sweep {place}", process.sweep(), process)
         else:
             self._start(f"rescue {place}", process.rescue(), process)
 
-    @precondition(_somebody_is_ready)
     @rule(choices=st.lists(st.integers(0, ACTORS_MAX - 1), min_size=6, max_size=24))
     def steps(self, choices: list[int]) -> None:
         """Whoever is chosen goes one step: to its next gate, its end, or a lock."""
         self.run_async(self._steps(choices))
 
-    @precondition(_somebody_is_ready)
     @rule(choices=st.lists(st.integers(0, ACTORS_MAX - 1), min_size=6, max_size=24))
     def more_steps(self, choices: list[int]) -> None:
         """Twice, because most of a race is steps."""
@@ -169,12 +168,13 @@ class RaceMachine(RuleBasedStateMachine):
                 self.seen_of_all["steps"] += 1
                 await self._see_statuses()
 
-    @precondition(lambda self: hasattr(self, "scene") and self.may_crash)
     @rule(place=st.integers(0, 1), is_server=st.booleans())
     def crash(self, place: int, is_server: bool) -> None:
         """A dispatcher dies with all that it was doing, its leases run out, and another takes its place; or the server
         dies with the orders that it has not answered, and they have done nothing.
         """
+        if not self.may_crash:
+            return
         self.may_crash = False
         if is_server:
             self.run_async(self.stepper.crash(*self._orders()))
@@ -192,7 +192,9 @@ class RaceMachine(RuleBasedStateMachine):
     @invariant()
     def the_promise_stands(self) -> None:
         if hasattr(self, "scene"):
-            assert self.scene.dialled_too_late() + self.scene.dialled_twice() == []
+            too_late = self.scene.dialled_too_late()
+            self.seen_of_all["late dials"] += len(too_late)
+            assert too_late + self.scene.dialled_twice() == []
             self.run_async(self._look())
 
     async def _look(self) -> None:
@@ -255,9 +257,8 @@ class RaceMachine(RuleBasedStateMachine):
         assert self.scene.dialled_too_late() + self.scene.dialled_twice() == []
 
 
-def run_machine(dsn: str, examples_max: int, phases: Collection[Phase] = tuple(Phase)) -> Counter[str]:
-    """What happened in all examples together; raises what one of them found wrong."""
-    seen: Counter[str] = Counter()
+def run_machine(dsn: str, examples_max: int, seen: Counter[str], phases: Collection[Phase] = tuple(Phase)) -> None:
+    """``seen`` counts what happened in all examples together; raises what one of them found wrong."""
     stage = staged(dsn)
     with asyncio.Runner() as runner:
         store, stepper = runner.run(stage.__aenter__())
@@ -277,14 +278,15 @@ def run_machine(dsn: str, examples_max: int, phases: Collection[Phase] = tuple(P
         finally:
             runner.run(other.close(timeout_s=1.0))
             runner.run(stage.__aexit__(None, None, None))
-    return seen
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(300)
 def test_any_schedule_of_a_bigger_world(database_dsn: str) -> None:
-    seen = run_machine(database_dsn, examples_max=60)
-    assert all(seen[what] >= 5 for what in ("steps", "dials", "orders", "crashes")), f"little has happened: {seen}"
+    seen: Counter[str] = Counter()
+    run_machine(database_dsn, 120, seen)
+    assert min(seen["steps"], seen["dials"], seen["orders"]) >= 20, f"little has happened: {seen}"
+    assert seen["crashes"], f"nobody has died: {seen}"
 
 
 @pytest.mark.slow
@@ -292,5 +294,8 @@ def test_any_schedule_of_a_bigger_world(database_dsn: str) -> None:
 def test_permits_without_a_lock_are_found(database_dsn: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """In a world of this size too: the machine can fail."""
     build_without(monkeypatch, dispatch, "lock_for_permit", NO_PERMIT_LOCK)
-    with pytest.raises(AssertionError):
-        run_machine(database_dsn, examples_max=300, phases=[Phase.generate])
+    seen: Counter[str] = Counter()
+    # What is found depends on who was faster, so hypothesis may find that it cannot be repeated.
+    with pytest.raises((AssertionError, FlakyStrategyDefinition)):
+        run_machine(database_dsn, 300, seen, phases=[Phase.generate])
+    assert seen["late dials"]
