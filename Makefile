@@ -3,6 +3,8 @@
 PYTHON ?= python3
 DATA_DIR ?= .ringoff
 PORT ?= 8080
+SECONDS ?= 60
+SEED ?= 1
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 INSTALLED := .venv/.installed
@@ -11,7 +13,7 @@ INSTALLED_CONTRACT := .venv-contract/.installed
 INSTALLED_RIVALS := .venv-rivals/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev run test check proof proof-tools contract format bench lock clean
+.PHONY: help install install-dev run test check proof proof-tools contract chaos format bench lock clean
 
 help: ## Print this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -46,6 +48,9 @@ proof-tools:
 
 contract: $(INSTALLED_DEV) $(INSTALLED_CONTRACT) ## Throw generated requests at a real server for a minute
 	$(BIN)/python -m tests.contract.fuzz .venv-contract/bin/schemathesis
+
+chaos: $(INSTALLED_DEV) ## Order, dial and kill for a while, then count what broke the promise (SECONDS=60, SEED=1)
+	$(BIN)/python -m tests.chaos --seconds $(SECONDS) --seed $(SEED)
 
 format: $(INSTALLED_DEV) ## Rewrite the code in the house format
 	$(BIN)/ruff check --fix

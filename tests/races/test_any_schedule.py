@@ -192,9 +192,7 @@ class RaceMachine(RuleBasedStateMachine):
     @invariant()
     def the_promise_stands(self) -> None:
         if hasattr(self, "scene"):
-            too_late = self.scene.dialled_too_late()
-            self.seen_of_all["late dials"] += len(too_late)
-            assert too_late + self.scene.dialled_twice() == []
+            assert self.scene.dialled_too_late() + self.scene.dialled_twice() == []
             self.run_async(self._look())
 
     async def _look(self) -> None:
@@ -294,8 +292,6 @@ def test_any_schedule_of_a_bigger_world(database_dsn: str) -> None:
 def test_permits_without_a_lock_are_found(database_dsn: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """In a world of this size too: the machine can fail."""
     build_without(monkeypatch, dispatch, "lock_for_permit", NO_PERMIT_LOCK)
-    seen: Counter[str] = Counter()
-    # What is found depends on who was faster, so hypothesis may find that it cannot be repeated.
+    # What was found depends on who was faster: when it cannot be repeated, hypothesis says that instead.
     with pytest.raises((AssertionError, FlakyStrategyDefinition)):
-        run_machine(database_dsn, 300, seen, phases=[Phase.generate])
-    assert seen["late dials"]
+        run_machine(database_dsn, 300, Counter(), phases=[Phase.generate])

@@ -49,12 +49,18 @@ def clean_environment(settings: Mapping[str, str]) -> dict[str, str]:
 class BackgroundProcess:
     """One `ringoff` command that stays; what it says goes to a file."""
 
-    def __init__(self, arguments: Sequence[str], settings: Mapping[str, str], log_path: Path) -> None:
+    def __init__(
+        self,
+        arguments: Sequence[str],
+        settings: Mapping[str, str],
+        log_path: Path,
+        program: Sequence[str] = (str(RINGOFF),),
+    ) -> None:
         self.log_path = log_path
         self._said_before = log_path.stat().st_size if log_path.exists() else 0
         with log_path.open("ab") as log:
             self._process = subprocess.Popen(
-                [str(RINGOFF), *arguments],
+                [*program, *arguments],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -110,13 +116,23 @@ class BackgroundProcess:
 class ServerProcess:
     """`ringoff up` with a database, a key and a wire log of its own. May be started again after it died.
 
-    ``options`` are the command's; ``settings`` are the environment's, without the prefix: ``lease_s="2"``.
+    ``options`` are the command's; ``settings`` are the environment's, without the prefix: ``lease_s="2"``. Another
+    ``program`` with another ``environment`` runs another build.
     """
 
     key = "acceptance-key"
 
-    def __init__(self, *options: str, **settings: str) -> None:
+    def __init__(
+        self,
+        *options: str,
+        program: Sequence[str] = (str(RINGOFF),),
+        environment: Mapping[str, str] | None = None,
+        shows_logs: bool = True,
+        **settings: str,
+    ) -> None:
         self._options = options
+        self._program = program
+        self._shows_logs = shows_logs
         # Not below pytest's own directory: that is private to its user, and PostgreSQL runs as another one under root.
         self.root = Path(tempfile.mkdtemp(prefix="ringoff-acceptance-"))
         self.root.chmod(0o755)
@@ -130,6 +146,7 @@ class ServerProcess:
             "drain_s": "2",
         }
         self.settings = {f"RINGOFF_{name.upper()}": text for name, text in (own | settings).items()}
+        self.settings |= environment or {}
         self.url = ""
         self._process: BackgroundProcess | None = None
         self._companions: list[BackgroundProcess] = []
@@ -182,7 +199,8 @@ class ServerProcess:
 
     def start(self) -> None:
         """Returns when it accepts requests."""
-        self._process = BackgroundProcess(["up", "--port", "0", *self._options], self.settings, self.root / "up.log")
+        arguments = ["up", "--port", "0", *self._options]
+        self._process = BackgroundProcess(arguments, self.settings, self.root / "up.log", self._program)
         self.url = self._process.wait_for_line("ringoff ready url=")
         self._close_http()
         self._http = httpx2.Client(base_url=self.url, headers={"X-API-KEY": self.key}, timeout=30, trust_env=False)
@@ -190,7 +208,7 @@ class ServerProcess:
     def dispatcher(self) -> BackgroundProcess:
         """One more process that dials, on the same database and wire log."""
         log_path = self.root / f"dispatch-{len(self._companions)}.log"
-        process = BackgroundProcess(["dispatch"], self.settings, log_path)
+        process = BackgroundProcess(["dispatch"], self.settings, log_path, self._program)
         self._companions.append(process)
         process.wait_for_line("ringoff dispatch ready")
         return process
@@ -198,7 +216,7 @@ class ServerProcess:
     def command(self, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
         """A command that ends, with the server's settings and ``variables`` around it."""
         return subprocess.run(
-            [str(RINGOFF), *arguments],
+            [*self._program, *arguments],
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
@@ -245,7 +263,7 @@ class ServerProcess:
 
     def _print_logs(self) -> None:
         """For the report of a failed test, which shows what was printed."""
-        for path in sorted(self.root.glob("*.log")):
+        for path in sorted(self.root.glob("*.log")) if self._shows_logs else ():
             tail = path.read_text(errors="replace").splitlines()[-_LOG_TAIL_LINES:]
             print("\n".join([f"--- {path.name}, its last lines:", *tail]))
 
