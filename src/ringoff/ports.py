@@ -477,6 +477,10 @@ class Transaction(Protocol):
     """One database transaction; commits when its context ends without an exception."""
 
     @property
+    def is_lost(self) -> bool:
+        """Its session is known to be gone, and its locks with it."""
+
+    @property
     def workspaces(self) -> WorkspaceStore: ...
     @property
     def campaigns(self) -> CampaignStore: ...

@@ -157,6 +157,21 @@ async def test_a_dialled_call_whose_permit_was_not_committed_keeps_its_outcome(a
     assert await broken_invariants(actors.store) == []
 
 
+@pytest.mark.parametrize("gate", ["permit.checked", "originate.before"])
+async def test_a_dispatcher_whose_session_was_cut_sends_nothing(actors: Actors, gate: str) -> None:
+    """Its locks are gone at once: an order may be acknowledged while the dispatcher still runs on."""
+    campaign_id = await actors.world.campaign([FIRST, SECOND])
+    actors.gates.hold(gate)
+    dialling = asyncio.create_task(actors.dial_all())
+    await actors.gates.reached(gate)
+    assert await cut_idle_transactions(actors) == 1
+    await terminate(actors.store, actors.world.principal, Selector(campaign_id=campaign_id))
+    actors.gates.release(gate)
+    await dialling
+    assert actors.dialled == []
+    assert set((await actors.world.statuses()).values()) == {CANCELLED}
+
+
 @pytest.mark.parametrize(("select", "rows_max"), EVERY_WAY)
 async def test_an_order_waits_for_a_rescue_that_judges_its_calls(actors: Actors, select: Select, rows_max: int) -> None:
     """An order that got between would be promised a pending call, and see it end as an error after its answer."""

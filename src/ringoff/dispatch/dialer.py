@@ -119,7 +119,7 @@ class Dialer:
                 checked_at = self._clock.monotonic()
                 permitted = await self._permit(tx, work, calls)
                 await self._gate("permit.checked")
-                await self._send_all(work, [by_attempt[a] for a in permitted], sent, checked_at, slot_at)
+                await self._send_all(tx, work, [by_attempt[a] for a in permitted], sent, checked_at, slot_at)
                 refused = by_attempt.keys() - set(permitted)
                 if refused:
                     # The attempts of those that end here are given back below, like the others.
@@ -156,7 +156,13 @@ class Dialer:
         return await tx.dispatch.permit(work, self._owner_id, asked, self._limits.lease_s, self._now_override)
 
     async def _send_all(
-        self, work: DialWork, calls: Sequence[ClaimedCall], sent: _Sent, checked_at: float, slot_at: float
+        self,
+        tx: Transaction,
+        work: DialWork,
+        calls: Sequence[ClaimedCall],
+        sent: _Sent,
+        checked_at: float,
+        slot_at: float,
     ) -> None:
         send_until = min(
             checked_at + self._limits.permit_ttl_ms / 1_000,
@@ -166,9 +172,17 @@ class Dialer:
         # A group, not gather: nothing of this permit may still be sending when its locks are let go.
         async with asyncio.TaskGroup() as sends:
             for call in calls:
-                sends.create_task(self._send(work, call, sent, send_until, give_up_at))
+                sends.create_task(self._send(tx, work, call, sent, send_until, give_up_at))
 
-    async def _send(self, work: DialWork, call: ClaimedCall, sent: _Sent, send_until: float, give_up_at: float) -> None:
+    async def _send(
+        self,
+        tx: Transaction,
+        work: DialWork,
+        call: ClaimedCall,
+        sent: _Sent,
+        send_until: float,
+        give_up_at: float,
+    ) -> None:
         attempt_id = call.attempt_id
         request = OriginateRequest(
             attempt_id=attempt_id,
@@ -185,7 +199,8 @@ class Dialer:
         )
         await self._gate("originate.before")
         now = self._clock.monotonic()
-        if now > send_until:
+        # A session that was cut has let go of the locks at once, whatever time is left.
+        if now > send_until or tx.is_lost:
             sent.too_late.append(attempt_id)
             return
         # Known before it leaves: an instant carrier may report before originate returns.

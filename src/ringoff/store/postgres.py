@@ -96,6 +96,10 @@ class PostgresTransaction:
         return PostgresInvariants(self._connection)
 
     @property
+    def is_lost(self) -> bool:
+        return _is_lost(self._connection)
+
+    @property
     def connection(self) -> Connection:
         """For migrations, invariants and tests; operations never touch it."""
         return self._connection
