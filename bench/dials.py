@@ -11,7 +11,7 @@ from uuid import UUID
 
 from bench.figures import Samples, Say, Verdict
 from bench.processor import ProcessorUse
-from bench.rows import Tenant, add_campaign, add_pending_calls, first_tenant, settle_down
+from bench.rows import Tenant, add_campaign, add_pending_calls, first_tenant, settle_down, subscribe
 from bench.server import Connection, KeptConnection, UnexpectedAnswer, has_lines, running_server, wait_for
 from bench.sizes import Run
 
@@ -56,6 +56,7 @@ async def measure(run: Run, say: Say) -> list[Verdict]:
     with running_server(run.work_dir / "dials", **settings) as server, server.http() as http:
         async with server.database() as database:
             tenant = await first_tenant(database)
+            await subscribe(database, tenant)
             await database.execute("UPDATE trunk SET cps_max = 100000, channels_max = 100000")
             others = await _other_campaigns(database, tenant, int(sizes.window_s / _PAUSE_S))
             dialled = await add_campaign(database, tenant, "dialled", "draft")

@@ -9,6 +9,7 @@ from ringoff.domain.call_config import CallConfig, to_json
 
 # Neighbours in a file are no neighbours in a number index, as in real lists: a stride that shares no factor with 10.
 NUMBER_STRIDE = 7_919
+_SLICE = 500_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +75,32 @@ async def add_pending_calls(
         tenant.workspace_id,
         campaign_id,
         count,
+    )
+
+
+async def add_bare_calls(
+    database: Connection, tenant: Tenant, campaign_id: UUID, count: int, due_in: timedelta = timedelta(days=1)
+) -> None:
+    """As above but without contacts, which neither an order nor the sweeper reads: for many millions."""
+    for first in range(1, count + 1, _SLICE):
+        await database.execute(
+            "INSERT INTO call (workspace_id, campaign_id, contact_id, epoch, called_number, next_attempt_at)"
+            " SELECT $1, $2, n, 0, '+91' || lpad((n::bigint * $5 % 10000000000)::text, 10, '0'), now() + $6"
+            " FROM generate_series($3::bigint, $4::bigint) AS n",
+            tenant.workspace_id,
+            campaign_id,
+            first,
+            min(first + _SLICE - 1, count),
+            NUMBER_STRIDE,
+            due_in,
+            timeout=600,
+        )
+
+
+async def subscribe(database: Connection, tenant: Tenant) -> None:
+    """So that every ended call has its event, as for a user who listens."""
+    await database.execute(
+        "INSERT INTO event_subscription (workspace_id, event_type) VALUES ($1, 'call_completed')", tenant.workspace_id
     )
 
 

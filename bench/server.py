@@ -33,6 +33,9 @@ class UnexpectedAnswer(Exception):
     """The server refused what the benchmark needs; a figure about that would be a lie."""
 
 
+TERMINATE = "/ca/api/v0/campaign/terminate"
+
+
 class KeptConnection:
     """One HTTP/1.1 connection, kept alive, as a client of a kill switch would hold it."""
 
@@ -56,7 +59,15 @@ class KeptConnection:
 
     def terminate(self, **selector: Any) -> float:
         """Seconds of one order, end to end: authentication, the order, its durable commit, the answer."""
-        return self.send("PATCH", "/ca/api/v0/campaign/terminate", selector)[0]
+        return self.send("PATCH", TERMINATE, selector)[0]
+
+    def status(self, method: str, **selector: Any) -> int:
+        """The status of one order, whatever it is."""
+        headers = {"X-API-KEY": API_KEY, "Content-Type": "application/json"}
+        self._http.request(method, TERMINATE, json.dumps(selector).encode(), headers)
+        response = self._http.getresponse()
+        response.read()
+        return response.status
 
     def close(self) -> None:
         """The next request opens it again. The server itself closes what has been idle for seconds."""
@@ -66,10 +77,16 @@ class KeptConnection:
 class RunningServer:
     """A started `ringoff up`; see ``running_server``."""
 
-    def __init__(self, process: "subprocess.Popen[bytes]", url: str, data_dir: Path) -> None:
+    def __init__(self, process: "subprocess.Popen[bytes]", url: str, data_dir: Path, log_path: Path) -> None:
         self.process = process
         self.url = url
         self._data_dir = data_dir
+        self._log_path = log_path
+
+    def took_s(self, path: str) -> list[float]:
+        """What the server says each answered request of this path took, in order: from its first byte to the answer."""
+        lines = [json.loads(line) for line in self._log_path.read_bytes().splitlines() if line.startswith(b"{")]
+        return [line["elapsed_ms"] / 1000 for line in lines if line.get("path") == path and line["status"] < 300]
 
     @property
     def postmaster_pid(self) -> int:
@@ -106,7 +123,7 @@ def running_server(data_dir: Path, **settings: str) -> Iterator[RunningServer]:
             command, env=environment(**settings), stdout=log_file, stderr=subprocess.STDOUT, start_new_session=True
         )
         try:
-            yield RunningServer(process, _ready_url(process, log_path), data_dir)
+            yield RunningServer(process, _ready_url(process, log_path), data_dir, log_path)
         finally:
             end_tree(process)
 

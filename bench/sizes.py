@@ -17,6 +17,13 @@ class Sizes:
     window_s: float = 12.0
     """Length of each of the two windows in which dials are counted."""
     starts: int = 3
+    huge_rows: int = 10_000_000
+    agent_campaigns: int = 5_000
+    calls_of_each_number: int = 10_000
+    number_burst_s: float = 10.0
+    number_burst_per_s: int = 1_000
+    paced_cps: float = 1_000.0
+    """The pace of the trunk that is dialled beside the sweeper."""
     sample_s: float = 12.0
     """How long a rival that cancels one job a call is given, before the rest is extrapolated."""
     beside_s: float = 1.0
@@ -33,6 +40,11 @@ QUICK = Sizes(
     warm_up_s=0.2,
     window_s=0.4,
     starts=1,
+    huge_rows=20_000,
+    agent_campaigns=50,
+    calls_of_each_number=150,
+    number_burst_s=0.5,
+    number_burst_per_s=100,
     sample_s=0.5,
     beside_s=0.3,
 )

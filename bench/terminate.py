@@ -10,7 +10,7 @@ from bench.rows import Tenant, add_campaign, add_pending_calls, first_tenant, se
 from bench.server import Connection, KeptConnection, running_server
 from bench.sizes import Run, Sizes
 
-_WARM_UP_ORDERS = 20
+WARM_UP_ORDERS = 20
 
 
 async def measure(run: Run, say: Say) -> list[Verdict]:
@@ -25,7 +25,7 @@ async def measure(run: Run, say: Say) -> list[Verdict]:
             await add_pending_calls(database, tenant, small, sizes.small_rows)
             await add_pending_calls(database, tenant, large, sizes.rows)
             await settle_down(database)
-            large_orders, small_orders = await _take_turns(database, http, (large, small), sizes.orders)
+            large_orders, small_orders = await take_turns(database, http, (large, small), sizes.orders)
             say(f"campaign of {sizes.rows:,} pending calls: {large_orders}")
             say(f"campaign of {sizes.small_rows:,} pending calls: {small_orders}")
             by_numbers = await _orders_by_numbers(database, http, tenant, large, sizes)
@@ -33,7 +33,7 @@ async def measure(run: Run, say: Say) -> list[Verdict]:
     # The same rows again, with every default: the order, what is swept behind it, and what a row by row end would cost.
     with running_server(data_dir) as server, server.http() as http:
         async with server.database() as database:
-            update_s, row_count = await _bulk_update(database, tenant, large)
+            update_s, row_count = await bulk_update(database, tenant, large)
             say(f"bulk UPDATE of the same rows ({row_count:,} pending; rolled back, no commit): {update_s:.2f} s")
             await settle_down(database)
             order_s = http.terminate(campaign_id=str(large))
@@ -63,19 +63,19 @@ async def measure(run: Run, say: Say) -> list[Verdict]:
     ]
 
 
-async def _take_turns(
+async def take_turns(
     database: Connection, http: KeptConnection, campaigns: tuple[UUID, UUID], count: int
 ) -> tuple[Samples, Samples]:
     took: tuple[list[float], list[float]] = ([], [])
-    for _ in range(_WARM_UP_ORDERS + count):
+    for _ in range(WARM_UP_ORDERS + count):
         for campaign_id, values in zip(campaigns, took, strict=True):
             values.append(http.terminate(campaign_id=str(campaign_id)))
-            await _put_back(database, campaign_id)
+            await put_back(database, campaign_id)
     first, second = took
-    return Samples.of_seconds(first[_WARM_UP_ORDERS:]), Samples.of_seconds(second[_WARM_UP_ORDERS:])
+    return Samples.of_seconds(first[WARM_UP_ORDERS:]), Samples.of_seconds(second[WARM_UP_ORDERS:])
 
 
-async def _put_back(database: Connection, campaign_id: UUID) -> None:
+async def put_back(database: Connection, campaign_id: UUID) -> None:
     """As if the order had never been given, but for the few rows that the sweeper may have reached."""
     async with database.transaction():
         fences = await database.fetch(
@@ -84,6 +84,7 @@ async def _put_back(database: Connection, campaign_id: UUID) -> None:
         await database.execute(
             "UPDATE campaign SET epoch = 0, status = 'ongoing' WHERE campaign_id = $1 AND epoch = 1", campaign_id
         )
+        fences += await database.fetch("DELETE FROM number_fence RETURNING termination_id")
         orders = [fence["termination_id"] for fence in fences]
         await database.execute("DELETE FROM termination WHERE termination_id = ANY($1::uuid[])", orders)
 
@@ -108,7 +109,7 @@ async def _orders_by_numbers(
     )
 
 
-async def _bulk_update(database: Connection, tenant: Tenant, campaign_id: UUID) -> tuple[float, int]:
+async def bulk_update(database: Connection, tenant: Tenant, campaign_id: UUID) -> tuple[float, int]:
     """The way without a fence, without events, and not even committed: the least that it can cost."""
     transaction = database.transaction()
     await transaction.start()

@@ -17,6 +17,16 @@ from tests.contract.tenants import (
     saved_campaign,
 )
 
+NEW_AGENT = {
+    "agent_name": "Theirs",
+    "introduction_and_objective": "a",
+    "response_guidelines": "b",
+    "task": "c",
+    "primary_language": "en-US",
+    "voice_id": str(uuid4()),
+    "intro_message": "d",
+}
+
 Attack = tuple[dict[str, Any], int]
 """The request of a stranger that names things of ours, and the answer that it deserves."""
 
@@ -34,21 +44,12 @@ def attacks(ours: Tenant, theirs: Tenant, list_id: str, call_id: str, key_id: st
         "/campaign-numbers": {"campaign_id": list_id, "mobile_numbers": numbers},
         "/numbers": {"mobile_numbers": numbers},
     }
-    agent = {
-        "agent_name": "Theirs",
-        "introduction_and_objective": "a",
-        "response_guidelines": "b",
-        "task": "c",
-        "primary_language": "en-US",
-        "voice_id": str(uuid4()),
-        "intro_message": "d",
-    }
     return {
         ("GET", f"{COMPATIBLE}/workspace"): ({}, 200),
         ("GET", f"{COMPATIBLE}/workspace/numbers"): ({}, 200),
         ("GET", f"{COMPATIBLE}/agent/all"): ({}, 200),
         ("GET", f"{COMPATIBLE}/agent/{{agent_id}}"): ({}, 404),
-        ("POST", f"{COMPATIBLE}/public/agent"): ({"json": agent}, 200),
+        ("POST", f"{COMPATIBLE}/public/agent"): ({"json": NEW_AGENT}, 200),
         ("POST", f"{COMPATIBLE}/calling/outbound/individual"): ({"json": own_call | {"agent_id": ours.agent_id}}, 404),
         ("POST", f"{COMPATIBLE}/calling/v2/outbound/individual"): (
             {"json": own_call | {"from_number_id": ours.number_id}},
