@@ -62,10 +62,11 @@ class Clients:
                 self._give(line, body, draw)
 
     def _give(self, line: Line, body: Mapping[str, Any], draw: OrderDraw) -> None:
-        status = self._order(line, body)
-        if status is None and draw.is_sent_again:
-            status = self._order(line, body)
-        if status is not None:
+        key = f"order {next(self._names)}"
+        answer = self._order(line, body, key)
+        if answer is not None and answer.status is None and draw.is_sent_again:
+            answer = self._order(line, body, key, first=answer)
+        if answer is not None and answer.status is not None:
             self._targets.forget(body)
 
     def begin(self) -> None:
@@ -130,7 +131,7 @@ class Clients:
             self._start(line, dialled)
             if self._is_over_after(draw.pause_s):
                 return
-            self._order(line, _heavy_order(draw, dialled))
+            self._order(line, _heavy_order(draw, dialled), f"order {next(self._names)}")
             if draw.narrowed_by == "nothing":
                 self._pile_up(line)
 
@@ -188,23 +189,30 @@ class Clients:
             call_id=call_id,
         )
 
-    def _order(self, line: Line, body: Mapping[str, Any]) -> int | None:
-        """Give one order; its status if it was answered."""
-        answer = self._send(line, "PATCH", TERMINATE, body)
+    def _order(self, line: Line, body: Mapping[str, Any], key: str, first: Answer | None = None) -> Answer | None:
+        """Give one order under a key; None when nobody listened.
+
+        After a ``first`` that was not answered, under the same key: what comes back may be the answer to that one.
+        """
+        answer = self._patiently(lambda: line.send("PATCH", TERMINATE, body, {"Idempotency-Key": key}))
         if answer is None:
             return None
+        is_replayed = answer.headers.get("Idempotency-Replayed") == "true"
+        if is_replayed and first is None:
+            self._journal.trouble(f"a new order was answered with an old one's answer: {key}")
         is_expected = answer.status in {200, None} or (answer.status == 400 and answer.body == {"detail": NOTHING})
         if not is_expected:
             self._journal.trouble(f"an order was refused: {answer.words}")
         self._journal.order(
             body,
-            sent_ns=answer.sent_ns,
+            sent_ns=first.sent_ns if first is not None and is_replayed else answer.sent_ns,
             answered_ns=answer.answered_ns,
             answered_at=answer.answered_at,
             status=answer.status,
+            is_replayed=is_replayed,
             termination_id=answer.headers.get("X-Termination-Id") if answer.status == 200 else None,
         )
-        return answer.status
+        return answer
 
     def _send(self, line: Line, method: str, path: str, body: Mapping[str, Any] | None = None) -> Answer | None:
         """None when nobody listened."""

@@ -26,7 +26,6 @@ _QUERIES = {
         FROM dial_attempt
     """,
     "termination": "SELECT to_json(t)::text FROM termination t",
-    "campaign_fence": "SELECT to_json(f)::text FROM campaign_fence f",
 }
 
 

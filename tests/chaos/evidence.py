@@ -129,6 +129,9 @@ class Receipt:
     selector: Selector
     state: str
     cancelled_count: int
+    """Calls that were pending."""
+    retry_barred_count: int
+    """Calls that were on the wire, and may not ring again."""
 
 
 @dataclass(slots=True)
@@ -145,7 +148,6 @@ class Evidence:
     """Rings of calls that the database does not have."""
     rings: list[Ring] = field(default_factory=list)
     receipts: dict[str, Receipt] = field(default_factory=dict)
-    fenced_at: dict[str, set[float]] = field(default_factory=dict)
     """When each order raised its fences on campaigns."""
 
 
@@ -218,11 +220,13 @@ def _read_dump(path: Path, evidence: Evidence) -> None:
                     call_of.attempts.append(attempt)
             case "termination":
                 receipt = Receipt(
-                    row["termination_id"], Selector.of(row["selector"]), row["state"], row["cancelled_count"]
+                    row["termination_id"],
+                    Selector.of(row["selector"]),
+                    row["state"],
+                    row["cancelled_count"],
+                    row["retry_barred_count"],
                 )
                 evidence.receipts[receipt.termination_id] = receipt
-            case "campaign_fence":
-                evidence.fenced_at.setdefault(row["termination_id"], set()).add(_seconds(row["raised_at"]))
 
 
 def _call(row: Mapping[str, Any]) -> Call:

@@ -33,6 +33,7 @@ class Journal:
         answered_ns: int,
         answered_at: float,
         status: int | None,
+        is_replayed: bool,
         termination_id: str | None,
     ) -> None:
         self._write(
@@ -43,6 +44,7 @@ class Journal:
             answered_ns=answered_ns,
             answered_at=answered_at,
             status=status,
+            is_replayed=is_replayed,
             termination_id=termination_id,
         )
 

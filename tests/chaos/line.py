@@ -58,9 +58,11 @@ class Line:
     ) -> None:
         self.close()
 
-    def send(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Answer:
+    def send(
+        self, method: str, path: str, body: Mapping[str, Any] | None = None, headers: Mapping[str, str] | None = None
+    ) -> Answer:
         content = None if body is None else json.dumps(body).encode()
-        return self._send(method, path, content, "application/json")
+        return self._send(method, path, content, {"Content-Type": "application/json"} | dict(headers or {}))
 
     def upload(self, path: str, fields: Mapping[str, str], csv: bytes) -> Answer:
         parts = [
@@ -70,19 +72,18 @@ class Line:
         disposition = 'form-data; name="file"; filename="list.csv"'
         parts.append(f"--{_BOUNDARY}\r\nContent-Disposition: {disposition}\r\nContent-Type: text/csv\r\n\r\n".encode())
         content = b"".join([*parts, csv, f"\r\n--{_BOUNDARY}--\r\n".encode()])
-        return self._send("POST", path, content, f"multipart/form-data; boundary={_BOUNDARY}")
+        return self._send("POST", path, content, {"Content-Type": f"multipart/form-data; boundary={_BOUNDARY}"})
 
     def close(self) -> None:
         if self._http is not None:
             self._http.close()
             self._http = None
 
-    def _send(self, method: str, path: str, content: bytes | None, content_type: str) -> Answer:
+    def _send(self, method: str, path: str, content: bytes | None, headers: Mapping[str, str]) -> Answer:
         http = self._connected()
-        headers = {"X-API-KEY": self._key, "Content-Type": content_type}
         sent_ns = _clock.monotonic_ns()
         try:
-            http.request(method, path, content, headers)
+            http.request(method, path, content, {"X-API-KEY": self._key} | dict(headers))
             response = http.getresponse()
             text = response.read()
             answered_ns, answered_at = _clock.monotonic_ns(), _clock.now().timestamp()

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Iterator
 
-from tests.chaos.evidence import Call, Evidence, Order, Receipt, Registration, Selector
+from tests.chaos.evidence import Call, Evidence, Order, Registration, Selector
 from tests.chaos.order_index import OrderIndex
 
 TERMINAL = frozenset({"completed", "failed", "error", "cancelled"})
@@ -143,33 +143,19 @@ def orders_forgotten(case: Case) -> Iterator[str]:
     for order in case.acknowledged:
         if order.termination_id not in receipts:
             yield f"{_named(order)} has no receipt"
-    cancelled: dict[str, list[Call]] = {}
+    counted: Counter[tuple[str, bool]] = Counter()
     for call in case.evidence.calls.values():
-        if call.status == "cancelled" and call.termination_id:
-            cancelled.setdefault(call.termination_id, []).append(call)
+        if call.termination_id and (call.retry_barred or call.status == "cancelled"):
+            counted[call.termination_id, call.retry_barred] += 1
     for receipt in receipts.values():
         if receipt.state != "settled":
             yield f"receipt {receipt.termination_id} is {receipt.state}"
-        counts = possible_counts(receipt, cancelled.get(receipt.termination_id, []), case.evidence)
-        if receipt.cancelled_count not in counts:
-            words = " or ".join(map(str, sorted(counts)))
-            yield f"receipt {receipt.termination_id} counts {receipt.cancelled_count}, there are {words}"
-
-
-def possible_counts(receipt: Receipt, cancelled: list[Call], evidence: Evidence) -> set[int]:
-    """How many calls the order found pending, from their rows.
-
-    A receipt counts what was pending. A call that was on the wire and lost its retry ends cancelled too, later: it is
-    marked as barred, or (behind a fence that had not marked it yet) ended at another instant than the fence was raised.
-    """
-    pending = [call for call in cancelled if not call.retry_barred]
-    if fenced_at := evidence.fenced_at.get(receipt.termination_id):
-        return {sum(call.ended_at in fenced_at for call in pending)}
-    if receipt.selector.mobile_numbers is None or not pending:
-        return {len(pending)}
-    # Rows, or a fence on numbers, which is gone when it is settled: its calls all ended at the instant it was raised.
-    first = min(call.ended_at or 0 for call in pending)
-    return {len(pending), sum(call.ended_at == first for call in pending)}
+        for what, is_barred, count in (
+            ("cancelled", False, receipt.cancelled_count),
+            ("barred", True, receipt.retry_barred_count),
+        ):
+            if count != (there := counted[receipt.termination_id, is_barred]):
+                yield f"receipt {receipt.termination_id} counts {count} {what}, there are {there}"
 
 
 def refused_although_terminable(case: Case) -> Iterator[str]:

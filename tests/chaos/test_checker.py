@@ -58,14 +58,14 @@ class Story:
             "selector": {"campaign_id": LIST},
             "state": "settled",
             "cancelled_count": 1,
+            "retry_barred_count": 1,
             "some_later_column": "no matter",
         }
-        self.fence = {"termination_id": ORDER, "raised_at": ORDERED_AT}
 
     def told(self, directory: Path, demand: Demand | None = None) -> Verdict:
         rows = [("call", row) for row in self.calls.values()]
         rows += [("dial_attempt", row) for row in self.attempts]
-        rows += [("termination", self.receipt), ("campaign_fence", self.fence)]
+        rows.append(("termination", self.receipt))
         write(directory / JOURNAL, self.journal)
         write(directory / DUMP, [{"table": table, "row": row} for table, row in rows if row])
         for line in self.rings:
@@ -212,6 +212,10 @@ def a_receipt_that_counts_too_many(story: Story) -> None:
     story.receipt["cancelled_count"] = 2
 
 
+def a_receipt_that_forgets_a_barred_call(story: Story) -> None:
+    story.receipt["retry_barred_count"] = 0
+
+
 def a_refusal_while_a_call_was_pending(story: Story) -> None:
     story.order["selector"] = {"call_ids": ["swept"]}
     story.journal.append(
@@ -244,6 +248,7 @@ def a_refusal_while_a_call_was_pending(story: Story) -> None:
         ("orders forgotten", an_order_without_a_receipt),
         ("orders forgotten", a_receipt_that_never_settled),
         ("orders forgotten", a_receipt_that_counts_too_many),
+        ("orders forgotten", a_receipt_that_forgets_a_barred_call),
         ("orders refused although terminable", a_refusal_while_a_call_was_pending),
     ],
 )
