@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 import structlog
@@ -16,6 +16,8 @@ log = structlog.get_logger()
 _SHOWN_MAX: Final = 10
 _OVERLAP_S: Final = 30.0
 """Each look goes this much further back than the last one: what was still uncommitted then is seen now."""
+_CATCH_UP_MAX_S: Final = 3_600.0
+"""After a longer outage `ringoff doctor` looks at the rest: a look may not grow until the database ends it every time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +44,8 @@ class InvariantWatch:
         self._clock = clock
         self._metrics = metrics
         self._every_s = every_s
+        # By rule: what happened while the database was away is looked at when it answers again.
+        self._answered_at: dict[str, datetime] = {}
 
     async def run(self) -> None:
         """Until cancelled."""
@@ -54,22 +58,40 @@ class InvariantWatch:
                 log.warning("invariants were not checked", reason=error.message)
 
     async def look(self) -> Sequence[BrokenInvariant]:
-        """One look at each rule. A rule that is broken is an error in the log, with ids to look for."""
-        since = self._clock.now() - timedelta(seconds=self._every_s + _OVERLAP_S)
+        """One look at each rule. A rule that is broken is an error in the log, with ids to look for.
+
+        A rule that the database did not answer costs no other its turn; the last such error is raised at the end.
+        """
         broken = []
+        failure: DatabaseUnavailable | SerializationConflict | None = None
         for name in await self._names():
-            # A transaction each: one rule that takes too long (the database ends it) costs no other its turn.
-            async with self._store.dispatch_transaction() as tx:
-                ids = await tx.invariants.broken(name, _SHOWN_MAX, since)
+            try:
+                ids = await self._broken_ids(name)
+            except (DatabaseUnavailable, SerializationConflict) as error:
+                log.warning("an invariant was not checked", rule=name, reason=error.message)
+                failure = error
+                continue
             self._metrics.invariant_broken.labels(rule=name).set(len(ids))
             if ids:
                 broken.append(BrokenInvariant(name, ids))
                 log.error("an invariant is broken", rule=name, ids=list(ids))
-        self._metrics.invariants_checked_at.set(self._clock.now().timestamp())
         async with self._store.dispatch_transaction() as tx:
             backlog = await tx.terminations.backlog()
         self._metrics.settling.set(backlog)
+        if failure is not None:
+            raise failure
+        self._metrics.invariants_checked_at.set(self._clock.now().timestamp())
         return broken
+
+    async def _broken_ids(self, name: str) -> Sequence[str]:
+        """In a transaction of its own: it may take so long that the database ends it."""
+        now = self._clock.now()
+        since = self._answered_at.get(name, now - timedelta(seconds=self._every_s))
+        since = max(since, now - timedelta(seconds=self._every_s + _CATCH_UP_MAX_S))
+        async with self._store.dispatch_transaction() as tx:
+            ids = await tx.invariants.broken(name, _SHOWN_MAX, since - timedelta(seconds=_OVERLAP_S))
+        self._answered_at[name] = now
+        return ids
 
     async def _names(self) -> Sequence[str]:
         async with self._store.dispatch_transaction() as tx:

@@ -1,7 +1,10 @@
 -- Rules that hold at every commit. Each statement returns the ids that break its rule; none is the healthy answer.
 -- They read raw rows on purpose: they check the writers. $1 is how many ids are enough. $2 is an instant, or null for all of
 -- history: the timer looks only at what has happened since its last look, and then at no order of more than 10,000 calls,
--- so that watching costs little however large the tables are.
+-- so that watching costs little however large the tables are. An order is looked at when it has settled, up to an hour after
+-- it was given.
+-- LATERAL with LIMIT or OFFSET 0 keeps each probe on its key: planned as a join, a rule would read every call that there is.
+-- ORDER BY beside LIMIT 1 names the index: without it the whole table looks like the nearest place to find one row.
 
 -- name: call_on_the_wire_is_ongoing
 SELECT a.attempt_id::text AS broken_id
@@ -37,16 +40,17 @@ LIMIT $1
 -- name: fence_has_its_campaign_and_its_order
 SELECT f.campaign_id::text || ' epoch ' || f.epoch AS broken_id
 FROM campaign_fence f
-WHERE ($2::timestamptz IS NULL OR f.raised_at >= $2)
-  AND (
-      NOT EXISTS (
-          SELECT FROM campaign k
-          WHERE k.workspace_id = f.workspace_id AND k.campaign_id = f.campaign_id AND k.epoch > f.epoch
-      )
-      OR NOT EXISTS (
-          SELECT FROM termination t WHERE t.workspace_id = f.workspace_id AND t.termination_id = f.termination_id
-      )
-  )
+LEFT JOIN LATERAL (
+    SELECT true AS found FROM campaign k
+    WHERE k.workspace_id = f.workspace_id AND k.campaign_id = f.campaign_id AND k.epoch > f.epoch
+    OFFSET 0
+) k ON true
+LEFT JOIN LATERAL (
+    SELECT true AS found FROM termination t
+    WHERE t.workspace_id = f.workspace_id AND t.termination_id = f.termination_id
+    OFFSET 0
+) t ON true
+WHERE ($2::timestamptz IS NULL OR f.raised_at >= $2) AND (k.found IS NULL OR t.found IS NULL)
 LIMIT $1
 
 -- name: no_call_is_ahead_of_its_campaign
@@ -56,6 +60,7 @@ CROSS JOIN LATERAL (
     SELECT c.call_id
     FROM call c
     WHERE c.campaign_id = k.campaign_id AND c.epoch > k.epoch AND c.status IN ('registered', 'retry')
+    ORDER BY c.epoch, c.next_attempt_at
     LIMIT 1
 ) ahead
 WHERE $2::timestamptz IS NULL OR k.updated_at >= $2
@@ -68,11 +73,18 @@ CROSS JOIN LATERAL (
     SELECT d.attempt_id, d.campaign_id, d.call_id, d.originated_at
     FROM dial_attempt d
     WHERE d.workspace_id = w.workspace_id AND d.attempt_id >= ordered_uuid_floor(coalesce($2::timestamptz, '2000-01-01'))
+      AND d.originated_at IS NOT NULL
     OFFSET 0
 ) a
-JOIN campaign_fence f
-    ON f.workspace_id = w.workspace_id AND f.campaign_id = a.campaign_id AND a.originated_at > f.raised_at
-JOIN call c ON c.workspace_id = w.workspace_id AND c.call_id = a.call_id AND c.epoch = f.epoch
+CROSS JOIN LATERAL (
+    SELECT c.epoch FROM call c WHERE c.workspace_id = w.workspace_id AND c.call_id = a.call_id OFFSET 0
+) c
+CROSS JOIN LATERAL (
+    SELECT f.raised_at FROM campaign_fence f
+    WHERE f.workspace_id = w.workspace_id AND f.campaign_id = a.campaign_id AND f.epoch = c.epoch
+    OFFSET 0
+) f
+WHERE a.originated_at > f.raised_at
 LIMIT $1
 
 -- name: nothing_originated_after_its_call_ended
@@ -100,11 +112,13 @@ CROSS JOIN LATERAL (
     WHERE d.workspace_id = w.workspace_id AND d.attempt_id >= ordered_uuid_floor(coalesce($2::timestamptz, '2000-01-01'))
     OFFSET 0
 ) a
-WHERE EXISTS (
-    SELECT FROM dial_attempt b
-    WHERE b.workspace_id = w.workspace_id AND b.call_id = a.call_id AND b.state = 'indeterminate'
-      AND b.released_at < a.prepared_at
-)
+CROSS JOIN LATERAL (
+    SELECT b.attempt_id, b.state, b.released_at
+    FROM dial_attempt b
+    WHERE b.workspace_id = w.workspace_id AND b.call_id = a.call_id
+    OFFSET 0
+) b
+WHERE b.state = 'indeterminate' AND b.released_at < a.prepared_at AND b.attempt_id <> a.attempt_id
 LIMIT $1
 
 -- name: no_suppressed_number_is_rung
@@ -118,8 +132,12 @@ CROSS JOIN LATERAL (
       AND d.originated_at IS NOT NULL
     OFFSET 0
 ) a
-JOIN call c ON c.workspace_id = w.workspace_id AND c.call_id = a.call_id
-JOIN suppression s ON s.workspace_id = w.workspace_id AND s.mobile_number = c.called_number
+CROSS JOIN LATERAL (
+    SELECT c.called_number FROM call c WHERE c.workspace_id = w.workspace_id AND c.call_id = a.call_id OFFSET 0
+) c
+CROSS JOIN LATERAL (
+    SELECT s.created_at FROM suppression s WHERE s.workspace_id = w.workspace_id AND s.mobile_number = c.called_number OFFSET 0
+) s
 WHERE EXISTS (SELECT FROM suppression x WHERE x.workspace_id = w.workspace_id)
   AND a.originated_at > s.created_at + interval '1 minute'
 LIMIT $1
@@ -130,6 +148,7 @@ FROM campaign_fence f
 CROSS JOIN LATERAL (
     SELECT FROM call c
     WHERE c.campaign_id = f.campaign_id AND c.epoch = f.epoch AND c.status IN ('registered', 'retry')
+    ORDER BY c.next_attempt_at
     LIMIT 1
 ) pending
 WHERE f.settled_at IS NOT NULL AND ($2::timestamptz IS NULL OR f.settled_at >= $2)
@@ -151,12 +170,17 @@ WITH given AS MATERIALIZED (
     SELECT t.*
     FROM workspace w
     JOIN termination t ON t.workspace_id = w.workspace_id
-        AND t.termination_id >= ordered_uuid_floor(coalesce($2::timestamptz, '2000-01-01'))
-    WHERE $2::timestamptz IS NULL OR t.cancelled_count <= 10000
+        AND t.termination_id >= ordered_uuid_floor(coalesce($2::timestamptz - interval '1 hour', '2000-01-01'))
+    WHERE $2::timestamptz IS NULL OR (t.cancelled_count <= 10000 AND (t.settled_at IS NULL OR t.settled_at >= $2))
 )
 SELECT c.call_id::text AS broken_id
 FROM given t
-JOIN call c ON c.workspace_id = t.workspace_id AND c.termination_id = t.termination_id
+CROSS JOIN LATERAL (
+    SELECT o.call_id, o.workspace_id, o.campaign_id, o.called_number, o.created_at
+    FROM call o
+    WHERE o.workspace_id = t.workspace_id AND o.termination_id = t.termination_id
+    OFFSET 0
+) c
 JOIN campaign k ON k.workspace_id = c.workspace_id AND k.campaign_id = c.campaign_id
 WHERE c.created_at > t.created_at
    OR (t.selector ? 'campaign_id' AND t.selector ->> 'campaign_id' <> k.campaign_id::text)
@@ -171,8 +195,8 @@ WITH given AS MATERIALIZED (
     SELECT t.*
     FROM workspace w
     JOIN termination t ON t.workspace_id = w.workspace_id
-        AND t.termination_id >= ordered_uuid_floor(coalesce($2::timestamptz, '2000-01-01'))
-    WHERE t.state = 'settled' AND ($2::timestamptz IS NULL OR t.cancelled_count <= 10000)
+        AND t.termination_id >= ordered_uuid_floor(coalesce($2::timestamptz - interval '1 hour', '2000-01-01'))
+    WHERE t.state = 'settled' AND ($2::timestamptz IS NULL OR (t.cancelled_count <= 10000 AND t.settled_at >= $2))
       AND t.created_at > (SELECT m.applied_at FROM schema_migration m WHERE m.version = 2)
 )
 SELECT t.termination_id::text AS broken_id
@@ -187,29 +211,43 @@ WHERE (counted.cancelled_count, counted.retry_barred_count) IS DISTINCT FROM (t.
 LIMIT $1
 
 -- name: a_terminated_call_has_one_event
--- If somebody had asked for it before the order, and as far back as events are kept.
+-- If somebody had asked for it a minute before the order (who asks commits a moment after the time that is stored), and as far
+-- back as events are kept: for an hour at least, and then in batches that may cut an order's events in two.
 WITH given AS MATERIALIZED (
     SELECT t.*
     FROM workspace w
     JOIN termination t ON t.workspace_id = w.workspace_id
-        AND t.termination_id >= ordered_uuid_floor(coalesce($2::timestamptz, '2000-01-01'))
-    WHERE t.state = 'settled' AND ($2::timestamptz IS NULL OR t.cancelled_count <= 10000)
-      AND t.created_at > (SELECT min(e.created_at) FROM outbox_event e)
+        AND t.termination_id >= ordered_uuid_floor(coalesce($2::timestamptz - interval '1 hour', '2000-01-01'))
+    WHERE t.state = 'settled' AND ($2::timestamptz IS NULL OR (t.cancelled_count <= 10000 AND t.settled_at >= $2))
+      AND t.created_at > (
+          SELECT least(min(e.created_at) + interval '1 minute', statement_timestamp() - interval '50 minutes')
+          FROM outbox_event e
+      )
+), asked AS MATERIALIZED (
+    SELECT s.workspace_id, s.agent_id, s.created_at FROM event_subscription s WHERE s.event_type = 'call_completed'
 )
 SELECT c.call_id::text AS broken_id
 FROM given t
-JOIN call c ON c.workspace_id = t.workspace_id AND c.termination_id = t.termination_id
+CROSS JOIN LATERAL (
+    SELECT o.call_id, o.workspace_id, o.campaign_id, o.status
+    FROM call o
+    WHERE o.workspace_id = t.workspace_id AND o.termination_id = t.termination_id
+      AND EXISTS (
+          SELECT FROM asked s WHERE s.workspace_id = t.workspace_id AND s.created_at < t.created_at - interval '1 minute'
+      )
+    OFFSET 0
+) c
 JOIN campaign k ON k.workspace_id = c.workspace_id AND k.campaign_id = c.campaign_id
-WHERE c.status = 'cancelled'
+CROSS JOIN LATERAL (
+    SELECT count(*)
+    FROM outbox_event e
+    WHERE e.workspace_id = c.workspace_id AND e.call_id = c.call_id AND e.event_type = 'call_completed'
+      AND e.payload ->> 'status' = 'cancelled'
+) published
+WHERE c.status = 'cancelled' AND published.count <> 1
   AND EXISTS (
-      SELECT FROM event_subscription s
-      WHERE s.workspace_id = c.workspace_id AND s.event_type = 'call_completed' AND s.created_at < t.created_at
+      SELECT FROM asked s
+      WHERE s.workspace_id = c.workspace_id AND s.created_at < t.created_at - interval '1 minute'
         AND (s.agent_id = k.agent_id OR s.agent_id IS NULL)
   )
-  AND (
-      SELECT count(*)
-      FROM outbox_event e
-      WHERE e.workspace_id = c.workspace_id AND e.call_id = c.call_id AND e.event_type = 'call_completed'
-        AND e.payload ->> 'status' = 'cancelled'
-  ) <> 1
 LIMIT $1

@@ -18,6 +18,15 @@ ALTER TABLE campaign_fence
 
 -- The calls of a receipt, page by page.
 CREATE INDEX call_by_termination ON call (workspace_id, termination_id, call_id) WHERE termination_id IS NOT NULL;
+-- A fence of the first release counted the calls on the wire before it marked any. What still settles is counted from now on where
+-- it is marked, so it begins with what is marked.
+UPDATE termination t
+SET retry_barred_count = (
+    SELECT count(*)
+    FROM call c
+    WHERE c.workspace_id = t.workspace_id AND c.termination_id = t.termination_id AND c.retry_barred
+)
+WHERE t.state = 'settling';
 -- A preview tells registered from retry without reading ten million rows: all pending ones are counted in call_due.
 CREATE INDEX call_in_retry ON call (campaign_id, epoch) WHERE status = 'retry';
 
