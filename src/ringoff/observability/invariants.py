@@ -44,6 +44,7 @@ class InvariantWatch:
         self._clock = clock
         self._metrics = metrics
         self._every_s = every_s
+        self._began_at = clock.now() - timedelta(seconds=every_s)
         # By rule: what happened while the database was away is looked at when it answers again.
         self._answered_at: dict[str, datetime] = {}
 
@@ -86,8 +87,8 @@ class InvariantWatch:
     async def _broken_ids(self, name: str) -> Sequence[str]:
         """In a transaction of its own: it may take so long that the database ends it."""
         now = self._clock.now()
-        since = self._answered_at.get(name, now - timedelta(seconds=self._every_s))
-        since = max(since, now - timedelta(seconds=self._every_s + _CATCH_UP_MAX_S))
+        oldest = now - timedelta(seconds=self._every_s + _CATCH_UP_MAX_S)
+        since = max(oldest, self._answered_at.get(name, self._began_at))
         async with self._store.dispatch_transaction() as tx:
             ids = await tx.invariants.broken(name, _SHOWN_MAX, since - timedelta(seconds=_OVERLAP_S))
         self._answered_at[name] = now
