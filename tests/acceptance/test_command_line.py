@@ -1,13 +1,16 @@
 """The commands beside a running server: what they print, and the codes that scripts look at."""
 
+import asyncio
 from collections.abc import Callable
 
+import asyncpg
 import httpx2
 
 from tests.acceptance.client import Client, csv_of, numbers
-from tests.support.processes import ServerProcess
+from tests.support.processes import ServerProcess, until
 
 OK, FAILED, MISUSED, UNREACHABLE = 0, 1, 2, 3
+RAISED_BY_HAND = "UPDATE campaign SET epoch = epoch + 1, updated_at = clock_timestamp() RETURNING campaign_id"
 
 
 def test_terminate_says_what_the_server_says(start_server: Callable[..., ServerProcess]) -> None:
@@ -63,12 +66,38 @@ def test_key_create_opens_a_workspace_of_its_own(start_server: Callable[..., Ser
         assert (answer.status_code, answer.json()["total"]) == (200, expected_calls)
 
 
+def lose_a_fence(server: ServerProcess) -> str:
+    """Which no build of ours does: it raises a campaign's epoch by hand."""
+
+    async def lose() -> str:
+        connection = await asyncpg.connect(server.dsn)
+        try:
+            return str(await connection.fetchval(RAISED_BY_HAND))
+        finally:
+            await connection.close()
+
+    Client(server).upload(csv_of(numbers(0, 3)))
+    return asyncio.run(lose())
+
+
+def scraped(server: ServerProcess) -> list[str]:
+    """Without a key, as Prometheus does."""
+    return httpx2.get(f"{server.url}/metrics", trust_env=False).text.splitlines()
+
+
 def test_doctor_tells_health_from_sickness(start_server: Callable[..., ServerProcess]) -> None:
-    server = start_server()
+    server = start_server(invariants_every_s="0.2")
     healthy = server.command("doctor")
     assert (healthy.returncode, healthy.stderr) == (OK, "")
     checked = [line.split(": ")[0] for line in healthy.stdout.splitlines()]
     assert checked == [f"ok   {name}" for name in ("carrier", "database", "durability", "migrations", "invariants")]
+
+    broken = lose_a_fence(server)
+    sick = server.command("doctor")
+    assert sick.returncode == FAILED
+    assert f"BAD  invariants: every_past_epoch_has_its_fence: {broken} epoch 0" in sick.stdout.splitlines()
+    shown = 'ringoff_invariant_broken{rule="every_past_epoch_has_its_fence"} 1.0'
+    until(lambda: shown in scraped(server), "the watch has seen it too")
 
     elsewhere = server.command("doctor", "--data-dir", str(server.root / "nothing here"))
     assert elsewhere.returncode == FAILED

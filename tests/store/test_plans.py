@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import msgspec
 import pytest
@@ -14,13 +14,41 @@ from tests.support.world import World
 pytestmark = pytest.mark.anyio
 
 DISPATCH, ORDERS, SWEEP = load("dispatch"), load("terminations"), load("sweep")
+COVERAGE, RULES = load("coverage"), load("invariants")
+# The indexes of the two big tables that a look of the watch may use, and what must narrow each of them.
+NARROWED_BY = {
+    "call_pkey": "call_id",
+    "call_due": "campaign_id",
+    "call_by_termination": "termination_id",
+    "dial_attempt_pkey": "attempt_id",
+    "dial_attempt_by_call": "call_id",
+    # As small as what is on the wire.
+    "call_ongoing": "",
+    "dial_attempt_live": "",
+    "one_live_attempt_per_call": "",
+}
 
 
-async def plan(store: PostgresStore, statement: str, *arguments: object) -> list[dict[str, Any]]:
-    """Every node of the plan, flattened."""
-    async with store.dispatch_transaction() as tx:
+async def plan(
+    store: PostgresStore, statement: str, *arguments: object, of_a_request: bool = False
+) -> list[dict[str, Any]]:
+    """Every node of the plan, flattened. Requests plan each time and may read a table; orders and loops may not."""
+    async with store.transaction() if of_a_request else store.dispatch_transaction() as tx:
         [row] = await tx.connection.fetch(f"EXPLAIN (FORMAT JSON) {statement}", *arguments)
+    return flattened(row[0])
 
+
+async def kept_plan(store: PostgresStore, statement: str, arguments: str) -> list[dict[str, Any]]:
+    """The plan that a session keeps after a few runs, made without knowing the arguments."""
+    async with store.dispatch_transaction() as tx:
+        await tx.connection.execute("SET LOCAL plan_cache_mode = force_generic_plan")
+        await tx.connection.execute(f"PREPARE kept AS {statement}")
+        [row] = await tx.connection.fetch(f"EXPLAIN (FORMAT JSON) EXECUTE kept ({arguments})")
+        await tx.connection.execute("DEALLOCATE kept")
+    return flattened(row[0])
+
+
+def flattened(explained: str) -> list[dict[str, Any]]:
     nodes: list[dict[str, Any]] = []
 
     def walk(node: dict[str, Any]) -> None:
@@ -28,7 +56,7 @@ async def plan(store: PostgresStore, statement: str, *arguments: object) -> list
         for child in node.get("Plans", []):
             walk(child)
 
-    walk(msgspec.json.decode(row[0])[0]["Plan"])
+    walk(msgspec.json.decode(explained)[0]["Plan"])
     return nodes
 
 
@@ -37,6 +65,21 @@ YESTERDAY = """
         workspace_id, campaign_id, contact_id, epoch, called_number, status, last_attempt_at, ended_at
     )
     SELECT $1, $2, n, 0, '+1303' || lpad(n::text, 7, '0'), 'completed', now(), now() FROM generate_series(1, 20000) AS n
+"""
+LAST_WEEK = """
+    INSERT INTO dial_attempt (
+        workspace_id, attempt_id, call_id, campaign_id, trunk_id, owner_id, state, lease_until, calling_number, prepared_at,
+        originated_at, released_at, disposition
+    )
+    SELECT c.workspace_id, (left(ordered_uuid_floor(t.at)::text, 15) || right(gen_random_uuid()::text, 21))::uuid,
+        c.call_id, c.campaign_id, $2, gen_random_uuid(), f.state, t.at, '+12025550100', t.at, t.at, t.at, f.disposition
+    FROM call c
+    CROSS JOIN (SELECT now() - interval '7 days' AS at) t
+    CROSS JOIN LATERAL (
+        SELECT CASE WHEN c.contact_id % 100 = 0 THEN 'indeterminate' ELSE 'released' END AS state,
+            CASE WHEN c.contact_id % 100 = 0 THEN 'indeterminate' ELSE 'answered' END AS disposition
+    ) f
+    WHERE c.workspace_id = $1 AND c.status = 'completed'
 """
 TODAY = """
     INSERT INTO call (workspace_id, campaign_id, contact_id, epoch, called_number, next_attempt_at)
@@ -64,6 +107,17 @@ def reads_whole(nodes: list[dict[str, Any]], table: str) -> bool:
     return any(node["Node Type"] == "Seq Scan" and node.get("Relation Name") == table for node in nodes)
 
 
+def reads_too_much(nodes: list[dict[str, Any]]) -> list[str]:
+    """What of the two big tables a plan reads beyond the rows that it asks for."""
+    big = [node for node in nodes if node.get("Relation Name") in ("call", "dial_attempt")]
+    return [
+        f"{node['Node Type']} {node.get('Index Name', node['Relation Name'])} {node.get('Index Cond', '')}"
+        for node in big
+        if node.get("Index Name") not in NARROWED_BY
+        or NARROWED_BY[node["Index Name"]] not in node.get("Index Cond", "")
+    ]
+
+
 def indexes(nodes: list[dict[str, Any]]) -> set[str]:
     return {node["Index Name"] for node in nodes if "Index Name" in node}
 
@@ -86,6 +140,8 @@ async def test_the_claim_walks_the_due_index_and_sorts_nothing(crowd: World) -> 
     assert "call_due" in indexes(nodes)
     assert not reads_whole(nodes, "call")
     assert not [node for node in nodes if node["Node Type"] in ("Sort", "Incremental Sort")]
+    assert "suppression_pkey" in indexes(nodes), "one look for each call that is claimed"
+    assert not reads_whole(nodes, "suppression")
 
 
 async def test_looking_for_work_reads_one_entry_of_the_due_index(crowd: World) -> None:
@@ -118,7 +174,9 @@ async def test_a_permit_finds_its_calls_by_their_key(crowd: World) -> None:
         None,
     )
     assert {name for name in indexes(nodes) if name.startswith("call_")} == {"call_pkey"}
+    assert "suppression_pkey" in indexes(nodes)
     assert not reads_whole(nodes, "call")
+    assert not reads_whole(nodes, "suppression")
 
 
 async def test_numbers_are_found_by_the_index_of_open_calls(crowd: World) -> None:
@@ -163,3 +221,80 @@ async def test_the_campaign_clock_probes_the_due_index(crowd: World, name: str) 
     assert "call_due" in indexes(nodes)
     assert not reads_whole(nodes, "call")
     assert not [node for node in nodes if "Join" in node["Node Type"] or "Anti" in node.get("Join Type", "")]
+
+
+async def test_rows_are_cancelled_by_their_keys(crowd: World) -> None:
+    ids = [uuid4() for _ in range(50)]
+    order = (crowd.workspace_id, None, "calls", {}, None, None, "hangup", False, 0, ids, ids, 50)
+    nodes = await plan(crowd.store, ORDERS["cancel_rows"], *order)
+    assert {name for name in indexes(nodes) if name.startswith("call_")} == {"call_pkey"}
+    assert not reads_whole(nodes, "call")
+    assert not reads_whole(nodes, "dial_attempt")
+
+
+async def test_what_is_on_the_wire_is_found_by_small_indexes(crowd: World) -> None:
+    campaign = (crowd.workspace_id, crowd.campaigns[0], True, None)
+    agent = (crowd.workspace_id, crowd.agent_id, True)
+    numbers = (crowd.workspace_id, [f"+1202{n:07}" for n in range(1, 101)], True, None, None)
+    for name, arguments in (("ongoing_of_campaign", campaign), ("ongoing_of_agent", agent)):
+        nodes = await plan(crowd.store, ORDERS[name], *arguments)
+        assert {used for used in indexes(nodes) if used.startswith("call_")} == {"call_ongoing"}
+        assert not reads_whole(nodes, "call")
+    nodes = await plan(crowd.store, ORDERS["ongoing_of_numbers"], *numbers)
+    assert {used for used in indexes(nodes) if used.startswith("call_")} == {"call_pkey"}
+    assert indexes(nodes) & {"dial_attempt_live", "one_live_attempt_per_call"}
+    assert not reads_whole(nodes, "dial_attempt")
+
+
+@pytest.mark.parametrize("level", ["campaign", "agent"])
+async def test_a_preview_counts_in_indexes_alone(crowd: World, level: str) -> None:
+    of = (crowd.campaigns[0], None) if level == "campaign" else (None, crowd.agent_id)
+    nodes = await plan(crowd.store, COVERAGE["open_by_campaign"], crowd.workspace_id, *of, of_a_request=True)
+    calls = [(node["Node Type"], node.get("Index Name")) for node in nodes if node.get("Relation Name") == "call"]
+    assert sorted(calls, key=str) == [
+        ("Index Only Scan", "call_due"),
+        ("Index Only Scan", "call_in_retry"),
+        ("Index Only Scan", "call_ongoing"),
+    ]
+
+
+async def test_a_page_of_a_receipt_reads_no_more_than_it_shows(crowd: World) -> None:
+    above = UUID(int=0)
+    order = (crowd.workspace_id, uuid4(), above)
+    nodes = await plan(crowd.store, COVERAGE["covered_settled"], *order, 100, of_a_request=True)
+    assert indexes(nodes) == {"call_by_termination"}
+    assert not [node for node in nodes if node["Node Type"] == "Sort"]
+    nodes = await plan(crowd.store, COVERAGE["covered_unsettled"], *order, uuid4(), 100, of_a_request=True)
+    assert not reads_whole(nodes, "call")
+    assert indexes(nodes) & {"call_by_campaign", "call_pkey", "call_due"}
+
+
+async def test_the_owner_of_attempts_finds_its_releases(crowd: World) -> None:
+    nodes = await plan(crowd.store, DISPATCH["releases_wanted"], uuid4(), 100)
+    assert "release_wanted_by_owner" in indexes(nodes)
+
+
+@pytest.fixture
+async def history(crowd: World) -> World:
+    """An attempt of last week for each call that has ended, one in a hundred of unknown fate."""
+    async with crowd.store.transaction() as tx:
+        await tx.connection.execute("ALTER TABLE dial_attempt SET (autovacuum_enabled = off)")
+        await tx.connection.execute(LAST_WEEK, crowd.workspace_id, crowd.trunk_id)
+        await tx.connection.execute("ANALYZE dial_attempt")
+    return crowd
+
+
+@pytest.mark.parametrize("name", list(RULES))
+async def test_a_look_of_the_watch_reads_what_is_recent(history: World, name: str) -> None:
+    async with history.store.transaction() as tx:
+        since = await tx.connection.fetchval("SELECT now() - interval '90 s'")
+    assert reads_too_much(await plan(history.store, RULES[name], 10, since)) == []
+    assert reads_too_much(await kept_plan(history.store, RULES[name], "10, now() - interval '90 s'")) == []
+
+
+@pytest.mark.parametrize("name", ["no_call_is_ahead_of_its_campaign", "settled_fence_left_nothing_pending"])
+async def test_the_doctor_reads_the_calls_of_no_campaign_or_fence_one_by_one(history: World, name: str) -> None:
+    """Once for each of thousands of fences, a table that is read until the first hit is read for hours."""
+    nodes = await plan(history.store, RULES[name], 10, None, of_a_request=True)
+    assert "call_due" in indexes(nodes)
+    assert not reads_whole(nodes, "call")
