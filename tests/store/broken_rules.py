@@ -1,4 +1,4 @@
-"""One statement, or more, for each named rule of the store: it breaks that rule alone, and returns the ids to be reported.
+"""A statement or more for each named rule of the store: it breaks that rule alone, and returns the ids to be reported.
 
 They run on ``healthy_world``, with triggers and foreign keys off.
 """
@@ -23,8 +23,10 @@ _OVER = "dial_attempt a JOIN call c USING (workspace_id, call_id) WHERE a.state 
 CASES: Final[Sequence[tuple[str, str]]] = [
     (
         "call_on_the_wire_is_ongoing",
-        "UPDATE call c SET status = 'completed', ended_at = clock_timestamp() FROM dial_attempt a"
-        " WHERE a.call_id = c.call_id AND a.state = 'originated' RETURNING a.attempt_id",
+        (
+            "UPDATE call c SET status = 'completed', ended_at = clock_timestamp() FROM dial_attempt a"
+            " WHERE a.call_id = c.call_id AND a.state = 'originated' RETURNING a.attempt_id"
+        ),
     ),
     ("ongoing_call_has_a_live_attempt", "DELETE FROM dial_attempt WHERE state = 'originated' RETURNING call_id"),
     ("every_past_epoch_has_its_fence", "DELETE FROM campaign_fence RETURNING campaign_id || ' epoch ' || epoch"),
@@ -38,15 +40,19 @@ CASES: Final[Sequence[tuple[str, str]]] = [
     ),
     (
         "fence_has_its_campaign_and_its_order",
-        "INSERT INTO campaign_fence (workspace_id, campaign_id, epoch, termination_id, sub_status, settled_at)"
-        " SELECT workspace_id, gen_random_uuid(), 3, termination_id, sub_status, settled_at FROM campaign_fence"
-        " RETURNING campaign_id || ' epoch 3'",
+        (
+            "INSERT INTO campaign_fence (workspace_id, campaign_id, epoch, termination_id, sub_status, settled_at)"
+            " SELECT workspace_id, gen_random_uuid(), 3, termination_id, sub_status, settled_at FROM campaign_fence"
+            " RETURNING campaign_id || ' epoch 3'"
+        ),
     ),
     (
         "fence_has_its_campaign_and_its_order",
-        "INSERT INTO campaign_fence (workspace_id, campaign_id, epoch, termination_id, sub_status, settled_at)"
-        " SELECT workspace_id, campaign_id, epoch + 1, termination_id, sub_status, settled_at FROM campaign_fence"
-        " RETURNING campaign_id || ' epoch 1'",
+        (
+            "INSERT INTO campaign_fence (workspace_id, campaign_id, epoch, termination_id, sub_status, settled_at)"
+            " SELECT workspace_id, campaign_id, epoch + 1, termination_id, sub_status, settled_at FROM campaign_fence"
+            " RETURNING campaign_id || ' epoch 1'"
+        ),
     ),
     (
         "no_call_is_ahead_of_its_campaign",
@@ -54,41 +60,54 @@ CASES: Final[Sequence[tuple[str, str]]] = [
     ),
     (
         "nothing_originated_after_its_fence",
-        "UPDATE campaign_fence f SET raised_at = a.originated_at - interval '1 ms' FROM dial_attempt a"
-        " WHERE a.campaign_id = f.campaign_id RETURNING a.attempt_id",
+        (
+            "UPDATE campaign_fence f SET raised_at = a.originated_at - interval '1 ms' FROM dial_attempt a"
+            " WHERE a.campaign_id = f.campaign_id RETURNING a.attempt_id"
+        ),
     ),
     (
         "nothing_originated_after_its_call_ended",
-        "UPDATE call c SET ended_at = a.originated_at - interval '1 ms' FROM dial_attempt a"
-        " WHERE a.call_id = c.call_id AND a.state = 'released' RETURNING a.attempt_id",
+        (
+            "UPDATE call c SET ended_at = a.originated_at - interval '1 ms' FROM dial_attempt a"
+            " WHERE a.call_id = c.call_id AND a.state = 'released' RETURNING a.attempt_id"
+        ),
     ),
     (
         "an_unknown_fate_is_final",
-        "WITH before AS (INSERT INTO dial_attempt (workspace_id, call_id, campaign_id, trunk_id, owner_id, state,"
-        " lease_until, calling_number, prepared_at, released_at, disposition)"
-        " SELECT a.workspace_id, a.call_id, a.campaign_id, a.trunk_id, a.owner_id, 'indeterminate', a.lease_until,"
-        " a.calling_number, a.prepared_at - interval '2 s', a.prepared_at - interval '1 s', 'indeterminate'"
-        f" FROM {_OVER}) SELECT a.attempt_id FROM {_OVER}",
+        (
+            "WITH before AS (INSERT INTO dial_attempt (workspace_id, call_id, campaign_id, trunk_id, owner_id, state,"
+            " lease_until, calling_number, prepared_at, released_at, disposition)"
+            " SELECT a.workspace_id, a.call_id, a.campaign_id, a.trunk_id, a.owner_id, 'indeterminate', a.lease_until,"
+            " a.calling_number, a.prepared_at - interval '2 s', a.prepared_at - interval '1 s', 'indeterminate'"
+            f" FROM {_OVER}) SELECT a.attempt_id FROM {_OVER}"
+        ),
     ),
     (
         "no_suppressed_number_is_rung",
-        "WITH listed AS (INSERT INTO suppression (workspace_id, mobile_number, created_at)"
-        f" SELECT a.workspace_id, c.called_number, a.originated_at - interval '2 minutes' FROM {_OVER})"
-        f" SELECT a.attempt_id FROM {_OVER}",
+        (
+            "WITH listed AS (INSERT INTO suppression (workspace_id, mobile_number, created_at)"
+            f" SELECT a.workspace_id, c.called_number, a.originated_at - interval '2 minutes' FROM {_OVER})"
+            f" SELECT a.attempt_id FROM {_OVER}"
+        ),
     ),
     (
         "settled_fence_left_nothing_pending",
-        "WITH late AS (INSERT INTO call (workspace_id, campaign_id, contact_id, epoch, called_number, next_attempt_at)"
-        " SELECT workspace_id, campaign_id, 999, epoch, '+12025550199', now() FROM campaign_fence),"
-        " counted AS (UPDATE campaign SET total_count = total_count + 1 WHERE epoch = 1)"
-        " SELECT campaign_id || ' epoch 0' FROM campaign_fence",
+        (
+            "WITH late AS ("
+            "INSERT INTO call (workspace_id, campaign_id, contact_id, epoch, called_number, next_attempt_at)"
+            " SELECT workspace_id, campaign_id, 999, epoch, '+12025550199', now() FROM campaign_fence),"
+            " counted AS (UPDATE campaign SET total_count = total_count + 1 WHERE epoch = 1)"
+            " SELECT campaign_id || ' epoch 0' FROM campaign_fence"
+        ),
     ),
     ("settled_order_has_no_open_fence", "UPDATE campaign_fence SET settled_at = NULL RETURNING termination_id"),
     (
         "settled_order_has_no_open_fence",
-        "INSERT INTO number_fence (workspace_id, called_number, termination_id, registered_in, sub_status)"
-        " SELECT workspace_id, '+12025550198', termination_id, pg_current_snapshot(), 'USER_TERMINATED'"
-        " FROM termination WHERE level = 'numbers' RETURNING termination_id",
+        (
+            "INSERT INTO number_fence (workspace_id, called_number, termination_id, registered_in, sub_status)"
+            " SELECT workspace_id, '+12025550198', termination_id, pg_current_snapshot(), 'USER_TERMINATED'"
+            " FROM termination WHERE level = 'numbers' RETURNING termination_id"
+        ),
     ),
     *(
         ("terminated_call_is_covered_by_its_order", f"UPDATE termination t SET selector = {selector} {_ORDER}")
@@ -101,8 +120,10 @@ CASES: Final[Sequence[tuple[str, str]]] = [
     ),
     (
         "terminated_call_is_covered_by_its_order",
-        "UPDATE call c SET created_at = t.created_at + interval '1 ms' FROM termination t"
-        " WHERE c.termination_id = t.termination_id AND t.level = 'numbers' RETURNING c.call_id",
+        (
+            "UPDATE call c SET created_at = t.created_at + interval '1 ms' FROM termination t"
+            " WHERE c.termination_id = t.termination_id AND t.level = 'numbers' RETURNING c.call_id"
+        ),
     ),
     *(
         ("settled_receipt_counts_its_calls", f"UPDATE termination SET {column} = {column} + 1 RETURNING termination_id")
@@ -111,8 +132,11 @@ CASES: Final[Sequence[tuple[str, str]]] = [
     ("a_terminated_call_has_one_event", f"DELETE FROM outbox_event e USING {_EVENT} RETURNING e.call_id"),
     (
         "a_terminated_call_has_one_event",
-        "INSERT INTO outbox_event (workspace_id, event_type, call_id, payload)"
-        f" SELECT e.workspace_id, e.event_type, e.call_id, e.payload FROM outbox_event e, {_EVENT} RETURNING call_id",
+        (
+            "INSERT INTO outbox_event (workspace_id, event_type, call_id, payload)"
+            f" SELECT e.workspace_id, e.event_type, e.call_id, e.payload FROM outbox_event e, {_EVENT}"
+            " RETURNING call_id"
+        ),
     ),
     (
         "a_terminated_call_has_one_event",
@@ -127,7 +151,7 @@ CASES: Final[Sequence[tuple[str, str]]] = [
 
 
 async def healthy_world(store: PostgresStore) -> World:
-    """Every kind of row that a rule looks at: pending, on the wire, over, fenced and swept, cancelled by row, published."""
+    """Every kind of row that a rule looks at: pending, on the wire, over, fenced and swept, cancelled by row."""
     world = await World.make(store)
     actors = Actors(store, world)
     await world.subscribe(EventType.CALL_COMPLETED)

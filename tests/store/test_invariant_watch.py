@@ -50,7 +50,7 @@ class Watched:
     async def until(self, condition: Callable[[dict[str, float]], bool]) -> None:
         async with asyncio.timeout(20):
             while not condition(self.shown()):
-                await asyncio.sleep(0)
+                await self.clock.advance(0)
 
 
 class Answers:

@@ -22,7 +22,9 @@ ROWS = """
     SELECT workspace_id, agent_id, 'agent', 'outbound', 'en-US' FROM ids;
     INSERT INTO trunk (workspace_id, trunk_id, name, driver, cps_max, channels_max)
     SELECT workspace_id, trunk_id, 'trunk', 'simulated', 10, 10 FROM ids;
-    INSERT INTO campaign (workspace_id, campaign_id, agent_id, kind, name, status, epoch, trunk_id, call_config, total_count)
+    INSERT INTO campaign (
+        workspace_id, campaign_id, agent_id, kind, name, status, epoch, trunk_id, call_config, total_count
+    )
     SELECT workspace_id, fenced, agent_id, 'list', 'fenced', 'terminated', 1, trunk_id, '{}'::jsonb, 7 FROM ids
     UNION ALL
     SELECT workspace_id, numbered, agent_id, 'list', 'numbered', 'ongoing', 0, trunk_id, '{}', 5 FROM ids;
@@ -38,9 +40,11 @@ ORDERS = """
     )
     SELECT workspace_id, past_order, 'calls', '{"call_ids": []}'::jsonb, 'settled', now(), 0, 4 FROM ids
     UNION ALL
-    SELECT workspace_id, campaign_order, 'campaign', jsonb_build_object('campaign_id', fenced), 'settling', NULL, 2, 3 FROM ids
+    SELECT workspace_id, campaign_order, 'campaign', jsonb_build_object('campaign_id', fenced), 'settling', NULL, 2, 3
+    FROM ids
     UNION ALL
-    SELECT workspace_id, number_order, 'numbers', '{"mobile_numbers": ["+12025550099"]}', 'settling', NULL, 1, 1 FROM ids;
+    SELECT workspace_id, number_order, 'numbers', '{"mobile_numbers": ["+12025550099"]}', 'settling', NULL, 1, 1
+    FROM ids;
     INSERT INTO campaign_fence (workspace_id, campaign_id, epoch, termination_id, sub_status)
     SELECT workspace_id, fenced, 0, campaign_order, 'USER_TERMINATED' FROM ids;
     INSERT INTO number_fence (workspace_id, called_number, termination_id, registered_in, sub_status)
@@ -51,7 +55,7 @@ ORDERS = """
         termination_id = CASE WHEN c.campaign_id = i.fenced THEN i.campaign_order ELSE i.number_order END
     FROM ids i
     WHERE (c.campaign_id = i.fenced AND c.contact_id <= 2) OR (c.campaign_id = i.numbered AND c.contact_id = 1);
-    -- On the wire when the order came: all three were counted, one is marked. One of the numbered ones is marked and counted.
+    -- On the wire when the order came: three, all counted, one of them marked. Of the two numbered ones one is both.
     UPDATE call c
     SET status = 'ongoing', sub_status = 'ACCEPTED', next_attempt_at = NULL, last_attempt_at = now(),
         retry_barred = c.contact_id = 3,
@@ -62,10 +66,11 @@ ORDERS = """
     WHERE (c.campaign_id = i.fenced AND c.contact_id BETWEEN 3 AND 5)
        OR (c.campaign_id = i.numbered AND c.contact_id IN (3, 4));
     INSERT INTO dial_attempt (
-        workspace_id, call_id, campaign_id, trunk_id, owner_id, state, lease_until, calling_number, prepared_at, originated_at
+        workspace_id, call_id, campaign_id, trunk_id, owner_id, state, lease_until, calling_number, prepared_at,
+        originated_at
     )
-    SELECT c.workspace_id, c.call_id, c.campaign_id, i.trunk_id, gen_random_uuid(), 'originated', now() - interval '1 s',
-        '+12025550100', now() - interval '1 minute', now() - interval '1 minute'
+    SELECT c.workspace_id, c.call_id, c.campaign_id, i.trunk_id, gen_random_uuid(), 'originated',
+        now() - interval '1 s', '+12025550100', now() - interval '1 minute', now() - interval '1 minute'
     FROM ids i JOIN call c ON c.workspace_id = i.workspace_id AND c.status = 'ongoing';
 """
 
@@ -91,7 +96,8 @@ async def migrate(dsn: str) -> None:
 async def receipts(store: PostgresStore) -> list[tuple[object, ...]]:
     async with store.transaction() as tx:
         rows = await tx.connection.fetch(
-            "SELECT level, state, cancelled_count, left_ongoing_count, retry_barred_count FROM termination ORDER BY level"
+            "SELECT level, state, cancelled_count, left_ongoing_count, retry_barred_count"
+            " FROM termination ORDER BY level"
         )
     return [tuple(row) for row in rows]
 

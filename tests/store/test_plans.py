@@ -68,8 +68,8 @@ YESTERDAY = """
 """
 LAST_WEEK = """
     INSERT INTO dial_attempt (
-        workspace_id, attempt_id, call_id, campaign_id, trunk_id, owner_id, state, lease_until, calling_number, prepared_at,
-        originated_at, released_at, disposition
+        workspace_id, attempt_id, call_id, campaign_id, trunk_id, owner_id, state, lease_until, calling_number,
+        prepared_at, originated_at, released_at, disposition
     )
     SELECT c.workspace_id, (left(ordered_uuid_floor(t.at)::text, 15) || right(gen_random_uuid()::text, 21))::uuid,
         c.call_id, c.campaign_id, $2, gen_random_uuid(), f.state, t.at, '+12025550100', t.at, t.at, t.at, f.disposition
@@ -80,6 +80,10 @@ LAST_WEEK = """
             CASE WHEN c.contact_id % 100 = 0 THEN 'indeterminate' ELSE 'answered' END AS disposition
     ) f
     WHERE c.workspace_id = $1 AND c.status = 'completed'
+"""
+LISTED = """
+    INSERT INTO suppression (workspace_id, mobile_number)
+    SELECT $1, '+44' || lpad(n::text, 9, '0') FROM generate_series(1, 5000) AS n
 """
 TODAY = """
     INSERT INTO call (workspace_id, campaign_id, contact_id, epoch, called_number, next_attempt_at)
@@ -225,7 +229,7 @@ async def test_the_campaign_clock_probes_the_due_index(crowd: World, name: str) 
 
 async def test_rows_are_cancelled_by_their_keys(crowd: World) -> None:
     ids = [uuid4() for _ in range(50)]
-    order = (crowd.workspace_id, None, "calls", {}, None, None, "hangup", False, 0, ids, ids, 50)
+    order: tuple[object, ...] = (crowd.workspace_id, None, "calls", {}, None, None, "hangup", False, 0, ids, ids, 50)
     nodes = await plan(crowd.store, ORDERS["cancel_rows"], *order)
     assert {name for name in indexes(nodes) if name.startswith("call_")} == {"call_pkey"}
     assert not reads_whole(nodes, "call")
@@ -297,4 +301,16 @@ async def test_the_doctor_reads_the_calls_of_no_campaign_or_fence_one_by_one(his
     """Once for each of thousands of fences, a table that is read until the first hit is read for hours."""
     nodes = await plan(history.store, RULES[name], 10, None, of_a_request=True)
     assert "call_due" in indexes(nodes)
+    assert not reads_whole(nodes, "call")
+
+
+@pytest.mark.parametrize("name", [name for name, rule in RULES.items() if "dial_attempt d" in rule])
+async def test_many_attempts_do_not_turn_their_look_ups_into_a_join(history: World, name: str) -> None:
+    """As many recent attempts as there are at all: a join would read every call of the workspace instead."""
+    async with history.store.transaction() as tx:
+        await tx.connection.execute(LISTED, history.workspace_id)
+        await tx.connection.execute("ANALYZE suppression")
+    nodes = await plan(history.store, RULES[name], 10, None)
+    looked_up = {used for used in indexes(nodes) if used.startswith("call_") or used == "dial_attempt_by_call"}
+    assert looked_up == {"dial_attempt_by_call" if name == "an_unknown_fate_is_final" else "call_pkey"}
     assert not reads_whole(nodes, "call")

@@ -17,7 +17,7 @@ _SHOWN_MAX: Final = 10
 _OVERLAP_S: Final = 30.0
 """Each look goes this much further back than the last one: what was still uncommitted then is seen now."""
 _CATCH_UP_MAX_S: Final = 3_600.0
-"""After a longer outage `ringoff doctor` looks at the rest: a look may not grow until the database ends it every time."""
+"""After a longer outage the rest is for `ringoff doctor`: a look may not grow until the database ends it each time."""
 
 
 @dataclass(frozen=True, slots=True)
