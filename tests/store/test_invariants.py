@@ -57,3 +57,21 @@ async def test_ids_are_shown_up_to_ten(store: PostgresStore) -> None:
     await break_rule(store, "UPDATE call SET termination_id = gen_random_uuid() RETURNING call_id")
     [lost] = [rule for rule in await broken_invariants(store) if rule.name == "terminated_call_has_its_order"]
     assert len(lost.broken_ids) == 10
+
+
+@pytest.mark.parametrize(("oldest_kept", "is_missed"), [("5 ms", False), ("2 minutes", True)])
+async def test_events_that_were_pruned_are_not_missed(store: PostgresStore, oldest_kept: str, is_missed: bool) -> None:
+    """Pruning stops in the middle of an order's events; what is younger than the oldest one kept should be there."""
+    await healthy_world(store)
+    async with store.transaction() as tx:
+        for statement in (
+            "UPDATE termination SET created_at = now() - interval '3 hours'",
+            "UPDATE call SET created_at = now() - interval '4 hours'",
+            "UPDATE event_subscription SET created_at = now() - interval '5 hours'",
+            f"UPDATE outbox_event SET created_at = now() - interval '3 hours' - interval '{oldest_kept}'",
+        ):
+            await tx.connection.execute(statement)
+    assert await broken_invariants(store) == []
+    missing = await break_rule(store, dict(reversed(CASES))["a_terminated_call_has_one_event"])
+    expected = [("a_terminated_call_has_one_event", missing)] if is_missed else []
+    assert [as_sorted(rule) for rule in await broken_invariants(store)] == expected
