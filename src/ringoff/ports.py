@@ -353,8 +353,8 @@ class TerminationStore(Protocol):
     ) -> None:
         """Raise the campaign's epoch. Only under its exclusive lock."""
 
-    async def fence_agent(self, workspace_id: WorkspaceId, termination_id: TerminationId, agent_id: AgentId) -> None:
-        """Raise the epoch of each campaign of the agent with an open call. Only under its exclusive lock."""
+    async def fence_agent(self, workspace_id: WorkspaceId, termination_id: TerminationId, agent_id: AgentId) -> int:
+        """Raise the epoch of each campaign of the agent with an open call; how many. Only under its exclusive lock."""
 
     async def fence_numbers(self, workspace_id: WorkspaceId, termination_id: TerminationId, selector: Selector) -> None:
         """Raise a fence for each number. Only under the workspace's exclusive lock of number fences."""

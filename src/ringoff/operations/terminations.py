@@ -194,20 +194,12 @@ async def _cancel_rows(attempt: _Try) -> TerminationId | None:
 
 async def _fence(attempt: _Try) -> TerminationId | None:
     """Search without a lock, look at what was found under it: permits wait for one row's look, never for a search."""
-    orders, workspace_id = attempt.tx.terminations, attempt.workspace_id
+    orders, workspace_id, hangs_up = attempt.tx.terminations, attempt.workspace_id, attempt.order.hangs_up
     witness = await _probe(attempt)
-    if witness is None and not attempt.order.hangs_up:
+    if witness is None and not hangs_up:
         return None
     await _lock(attempt)
     await attempt.gate("terminate.locked")
-    is_terminable = witness is not None and await orders.is_terminable(workspace_id, witness)
-    if not is_terminable and not attempt.order.hangs_up:
-        # Dialled or terminated meanwhile: let go and search again, rather than search while permits wait.
-        if not attempt.is_last:
-            raise SerializationConflict("the call that was found is not terminable any more")
-        if await _probe(attempt) is None:
-            return None
-        is_terminable = True
     termination_id = await orders.add_termination(
         workspace_id,
         attempt.order,
@@ -215,14 +207,26 @@ async def _fence(attempt: _Try) -> TerminationId | None:
         termination_id=attempt.termination_id,
         suppressed_count=attempt.suppressed_count,
     )
-    await _raise_fence(attempt, termination_id)
+    # Counted before anything is searched: nothing gets on the wire under the lock, so a call that leaves it after this
+    # is pending when it is searched. The other way round it could be missed by both.
     ongoing_count = await orders.record_ongoing(workspace_id, termination_id, attempt.order)
-    if not is_terminable and not ongoing_count:
-        return None
-    if not is_terminable:
-        # Only what is on the wire: an agent's order may then have had no campaign to fence, and nobody would close it.
+    is_hanging_up = hangs_up and ongoing_count > 0
+    if not is_hanging_up and (witness is None or not await orders.is_terminable(workspace_id, witness)):
+        # Dialled or terminated meanwhile: let go and search again, rather than search while permits wait.
+        if witness is not None and not attempt.is_last:
+            raise SerializationConflict("the call that was found is not terminable any more")
+        if await _probe(attempt) is None:
+            return None
+    if await _raise_fence(attempt, termination_id):
+        return termination_id
+    if is_hanging_up:
+        # Only what an earlier order left on the wire: no campaign is fenced, and no sweep would close the receipt.
         await orders.close(workspace_id, termination_id)
-    return termination_id
+        return termination_id
+    # The last pending call was ended by another order after the look: a receipt without a fence would never be closed.
+    if attempt.is_last:
+        return None
+    raise SerializationConflict("the call that was found is not terminable any more")
 
 
 async def _probe(attempt: _Try) -> CallId | None:
@@ -245,14 +249,16 @@ async def _lock(attempt: _Try) -> None:
         await orders.lock_agent(workspace_id, selector.agent_id, shared=False)
 
 
-async def _raise_fence(attempt: _Try, termination_id: TerminationId) -> None:
+async def _raise_fence(attempt: _Try, termination_id: TerminationId) -> bool:
+    """False when an agent has no campaign with an open call of its present epoch; numbers and campaigns have a fence."""
     workspace_id, selector, orders = attempt.workspace_id, attempt.selector, attempt.tx.terminations
     if selector.mobile_numbers is not None:
         await orders.fence_numbers(workspace_id, termination_id, selector)
     elif selector.campaign_id is not None:
         await orders.fence_campaign(workspace_id, termination_id, selector.campaign_id, SubStatus.USER_TERMINATED)
     elif selector.agent_id is not None:
-        await orders.fence_agent(workspace_id, termination_id, selector.agent_id)
+        return await orders.fence_agent(workspace_id, termination_id, selector.agent_id) > 0
+    return True
 
 
 def _require_key(key: str) -> None:

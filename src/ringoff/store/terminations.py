@@ -78,8 +78,8 @@ class PostgresTerminations:
     ) -> None:
         await self._connection.execute(_SQL["fence_campaign"], workspace_id, campaign_id, termination_id, sub_status)
 
-    async def fence_agent(self, workspace_id: WorkspaceId, termination_id: TerminationId, agent_id: AgentId) -> None:
-        await self._connection.execute(_SQL["fence_agent"], workspace_id, agent_id, termination_id)
+    async def fence_agent(self, workspace_id: WorkspaceId, termination_id: TerminationId, agent_id: AgentId) -> int:
+        return row_count(await self._connection.execute(_SQL["fence_agent"], workspace_id, agent_id, termination_id))
 
     async def fence_numbers(self, workspace_id: WorkspaceId, termination_id: TerminationId, selector: Selector) -> None:
         await self._connection.execute(
