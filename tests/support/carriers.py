@@ -53,8 +53,8 @@ class ScriptedCarrier:
     def rings(self, attempt_id: AttemptId) -> None:
         self._events.put_nowait(Rang(attempt_id, _AT))
 
-    def answers(self, attempt_id: AttemptId) -> None:
-        self._events.put_nowait(Answered(attempt_id, _AT))
+    def answers(self, attempt_id: AttemptId, at: datetime = _AT) -> None:
+        self._events.put_nowait(Answered(attempt_id, at))
 
     def ends(
         self, attempt_id: AttemptId, sip_status: int, *, text: str = "", was_answered: bool = False, talk_ms: int = 0

@@ -53,13 +53,17 @@ class LiveAttempt:
         return self.claimed.call_config or self.work.call_config
 
     def note(self, event: Rang | Answered, now: float, ring_timeout_s: float) -> None:
+        deadline = self.deadline
         if isinstance(event, Rang):
             if self.phase is Phase.SENT:
-                self.phase, self.rang_at, self.deadline = Phase.RINGING, event.at, now + ring_timeout_s
+                self.phase, self.rang_at, deadline = Phase.RINGING, event.at, now + ring_timeout_s
         elif self.phase is not Phase.ANSWERED:
             self.phase, self.answered_at = Phase.ANSWERED, event.at
             self.voicemail_detected = event.voicemail_detected
-            self.deadline = now + self.config.max_call_length_s
+            deadline = now + self.config.max_call_length_s
+        if self.our_release is None:
+            # What crosses our release gets no new time: the grace for its confirmation runs on.
+            self.deadline = deadline
 
     def outcome_of(self, released: Released) -> Outcome:
         was_answered = released.was_answered or self.phase is Phase.ANSWERED
@@ -84,12 +88,13 @@ class LiveAttempt:
             cause = ReleaseCause(text="released by us, not confirmed")
             return Outcome(Disposition.ANSWERED, cause, talk_ms, max_length_reached=True)
         cause = ReleaseCause(text=f"{self.our_release}, not confirmed")
-        if self.our_release is not OurRelease.TERMINATED:
-            return Outcome(Disposition.NO_ANSWER, cause)
+        was_terminated = self.our_release is OurRelease.TERMINATED
         if self.answered_at is None:
-            return Outcome(Disposition.CANCELLED, cause, was_terminated=True)
+            disposition = Disposition.CANCELLED if was_terminated else Disposition.NO_ANSWER
+            return Outcome(disposition, cause, was_terminated=was_terminated)
+        # An answer that crossed our release was one: nobody is rung again who has answered.
         talk_ms = max(0, round((now - self.answered_at).total_seconds() * 1_000))
-        return Outcome(Disposition.ANSWERED, cause, talk_ms, was_terminated=True)
+        return Outcome(Disposition.ANSWERED, cause, talk_ms, was_terminated=was_terminated)
 
     def settle_entry(self, outcome: Outcome, released_at: datetime, now: datetime) -> SettleEntry:
         step = next_step(

@@ -14,7 +14,7 @@ import structlog
 
 from ringoff.dispatch.limits import DispatchLimits
 from ringoff.dispatch.live_attempt import NOTHING_CAME_BACK, LiveAttempt, OurRelease, Phase
-from ringoff.domain.attempt_records import SettleEntry
+from ringoff.domain.attempt_records import SettleEntry, WantedRelease
 from ringoff.domain.errors import DatabaseUnavailable, RingoffError, SerializationConflict
 from ringoff.domain.events import CarrierEvent, Rang, Released
 from ringoff.domain.identifiers import AttemptId, OwnerId, TrunkId, WorkspaceId
@@ -235,13 +235,17 @@ class Settler:
             await self._clock.sleep(0.25)
             now = self._clock.monotonic()
             late = [attempt for attempt in self.live.values() if attempt.is_permit_over and attempt.deadline <= now]
-            for attempt in late:
-                await self._end(attempt, now)
+            async with asyncio.TaskGroup() as ends:
+                for attempt in late:
+                    ends.create_task(self._end(attempt, now))
 
     async def _end(self, attempt: LiveAttempt, now: float) -> None:
         attempt_id = attempt.claimed.attempt_id
         attempt.deadline = now + self._limits.release_grace_s
         if attempt.our_release is not None:
+            if attempt.phase is Phase.ANSWERED and attempt.our_release is not OurRelease.MAX_LENGTH:
+                # An answer may have crossed the release of what was ringing: nobody talks on behind our back.
+                await self._release(attempt_id)
             self.over(attempt_id, attempt.unconfirmed(self._clock.now()))
             return
         if attempt.phase is Phase.SENT:
@@ -251,7 +255,20 @@ class Settler:
             attempt.our_release = OurRelease.RING_TIMEOUT
         else:
             attempt.our_release = OurRelease.MAX_LENGTH
-        await self._driver.release(attempt_id)
+        await self._release(attempt_id)
+
+    async def _release(self, attempt_id: AttemptId) -> bool:
+        """Whether the driver took it. One that raises or hangs must cost no other attempt its release."""
+        try:
+            async with asyncio.timeout(self._limits.originate_timeout_ms / 1_000):
+                await self._driver.release(attempt_id)
+        except TimeoutError:
+            log.error("a driver did not take a release in time", attempt_id=str(attempt_id))
+        except Exception:
+            log.exception("a release failed", attempt_id=str(attempt_id))
+        else:
+            return True
+        return False
 
     async def run_releases(self) -> None:
         """Take off the wire what orders want released: soon after a notification, and at each look in any case."""
@@ -276,17 +293,29 @@ class Settler:
         if not wanted:
             return
         await self._gate("release.before")
-        for wish in wanted:
-            attempt = self.live.get(wish.attempt_id)
-            if attempt is None or attempt.our_release is not None:
-                continue
-            attempt.our_release, attempt.hung_up_by = OurRelease.TERMINATED, wish.termination_id
-            attempt.deadline = self._clock.monotonic() + self._limits.release_grace_s
-            await self._driver.release(wish.attempt_id)
+        async with asyncio.TaskGroup() as releases:
+            tasks = [(wish, releases.create_task(self._fulfil(wish))) for wish in wanted]
+        done = [wish for wish, task in tasks if task.result()]
+        if not done:
+            return
         async with self._store.dispatch_transaction() as tx:
-            await tx.dispatch.releases_done(wanted)
+            await tx.dispatch.releases_done(done)
         if len(wanted) == self._limits.events_batch_max:
             self.release_wanted.set()
+
+    async def _fulfil(self, wish: WantedRelease) -> bool:
+        """False when the driver would not take it: then the attempt is as before, and the next look tries again."""
+        attempt = self.live.get(wish.attempt_id)
+        if attempt is None or attempt.our_release is not None:
+            return True
+        deadline = attempt.deadline
+        # Before it leaves: the carrier may confirm before the driver returns.
+        attempt.our_release, attempt.hung_up_by = OurRelease.TERMINATED, wish.termination_id
+        attempt.deadline = self._clock.monotonic() + self._limits.release_grace_s
+        if await self._release(wish.attempt_id):
+            return True
+        attempt.our_release, attempt.deadline = None, deadline
+        return False
 
     async def run_leases(self) -> None:
         """Say, well before the lease ends, that this process still holds its attempts."""
