@@ -117,8 +117,17 @@ class PostgresTerminations:
             await self._connection.execute(
                 _SQL["record_ongoing"], workspace_id, termination_id, found["ongoing_count"], found["call_ids"]
             )
-            if order.hangs_up:
-                await self._connection.execute(_SQL["wake_releases"])
+        if order.hangs_up:
+            numbers = None if selector.mobile_numbers is None else list(selector.mobile_numbers)
+            await self._connection.execute(
+                _SQL["want_prepared_released"],
+                workspace_id,
+                termination_id,
+                numbers,
+                selector.campaign_id,
+                selector.agent_id,
+            )
+            await self._connection.execute(_SQL["wake_releases"])
         return int(found["ongoing_count"])
 
     async def lock_rows(self, workspace_id: WorkspaceId, selector: Selector, rows_max: int) -> CoveredRows | None:
@@ -160,7 +169,7 @@ class PostgresTerminations:
             rows.ongoing,
             rows.newly_barred_count,
         )
-        if order.hangs_up and rows.ongoing:
+        if order.hangs_up:
             await self._connection.execute(_SQL["wake_releases"])
         return TerminationId(given)
 

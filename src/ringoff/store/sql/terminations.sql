@@ -243,8 +243,10 @@ WITH given AS (
     INSERT INTO release_wanted (workspace_id, attempt_id, owner_id, termination_id)
     SELECT a.workspace_id, a.attempt_id, a.owner_id, g.termination_id
     FROM given g
-    JOIN dial_attempt a ON a.workspace_id = $1 AND a.call_id = ANY($11::uuid[])
+    -- Pending ones too: the commit of a permit may have been lost after its request had left.
+    JOIN dial_attempt a ON a.workspace_id = $1 AND a.call_id = ANY($10::uuid[] || $11::uuid[])
     WHERE g.ongoing = 'hangup' AND a.state IN ('prepared', 'originated', 'ringing', 'answered')
+    ORDER BY a.attempt_id
     ON CONFLICT DO NOTHING
 ), published AS (
     INSERT INTO outbox_event (workspace_id, event_type, call_id, payload)
@@ -316,12 +318,30 @@ WITH wanted AS (
     FROM dial_attempt a
     WHERE a.workspace_id = $1 AND a.call_id = ANY($4::uuid[])
       AND a.state IN ('prepared', 'originated', 'ringing', 'answered')
+    ORDER BY a.attempt_id
     ON CONFLICT DO NOTHING
 )
 UPDATE termination
 SET left_ongoing_count = CASE WHEN ongoing = 'hangup' THEN 0 ELSE $3 END,
     hung_up_count = CASE WHEN ongoing = 'hangup' THEN $3 ELSE 0 END
 WHERE workspace_id = $1 AND termination_id = $2
+
+-- name: want_prepared_released
+-- Claimed, and still pending to the world. Nearly all of these never left, and their wish is forgotten; but the commit of a
+-- permit may have been lost after its request had left, and only the process that sent it knows.
+INSERT INTO release_wanted (workspace_id, attempt_id, owner_id, termination_id)
+SELECT a.workspace_id, a.attempt_id, a.owner_id, $2
+FROM dial_attempt a
+CROSS JOIN LATERAL (
+    SELECT o.called_number FROM call o WHERE o.workspace_id = a.workspace_id AND o.call_id = a.call_id OFFSET 0
+) c
+JOIN campaign k ON k.workspace_id = a.workspace_id AND k.campaign_id = a.campaign_id
+WHERE a.workspace_id = $1 AND a.state = 'prepared'
+  AND ($3::text[] IS NULL OR c.called_number = ANY($3))
+  AND ($4::uuid IS NULL OR (k.campaign_id = $4 AND k.kind = 'list'))
+  AND ($5::uuid IS NULL OR k.agent_id = $5)
+ORDER BY a.attempt_id
+ON CONFLICT DO NOTHING
 
 -- name: wake_releases
 NOTIFY ringoff_release
