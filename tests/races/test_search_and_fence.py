@@ -16,7 +16,8 @@ pytestmark = pytest.mark.anyio
 
 HELD = """
     SELECT pg_advisory_xact_lock_shared(lock_key('number_fences', $1, $1)),
-        pg_advisory_xact_lock_shared(lock_key('agent', $1, $2)), pg_advisory_xact_lock_shared(lock_key('campaign', $1, $3))
+        pg_advisory_xact_lock_shared(lock_key('agent', $1, $2)),
+        pg_advisory_xact_lock_shared(lock_key('campaign', $1, $3))
 """
 FENCED = [way for way in EVERY_WAY if way.id in ("agent", "campaign", "numbers, fence", "numbers of a campaign, fence")]
 
@@ -26,7 +27,7 @@ FENCED = [way for way in EVERY_WAY if way.id in ("agent", "campaign", "numbers, 
 async def test_a_witness_that_was_cancelled_meanwhile_is_not_the_only_call(
     actors: Actors, select: Select, rows_max: int, gone: str
 ) -> None:
-    """Whichever of the two the search found: one of them is ended before the lock is there, the other one still waits."""
+    """Whichever of the two the search found: one is ended before the lock is there, the other still waits."""
     campaign_id = await actors.world.campaign([FIRST, SECOND])
     selector = await select(actors, campaign_id)
     ids = await actors.world.call_ids()

@@ -250,7 +250,7 @@ async def _lock(attempt: _Try) -> None:
 
 
 async def _raise_fence(attempt: _Try, termination_id: TerminationId) -> bool:
-    """False when an agent has no campaign with an open call of its present epoch; numbers and campaigns have a fence."""
+    """False when an agent has no campaign with an open call of its present epoch; the others always have a fence."""
     workspace_id, selector, orders = attempt.workspace_id, attempt.selector, attempt.tx.terminations
     if selector.mobile_numbers is not None:
         await orders.fence_numbers(workspace_id, termination_id, selector)
