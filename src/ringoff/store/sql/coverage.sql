@@ -125,25 +125,38 @@ ORDER BY c.call_id
 LIMIT $4
 
 -- name: covered_unsettled
--- What still waits for the sweeper, up to the end of the settled page ($4), so that no more is read than one page shows.
+-- What still waits for the sweeper, up to the end of the settled page ($4), so that no more is read than one page shows. Calls
+-- on the wire that the sweeper will bar are on the page too: it would be past them by the time they are marked.
 SELECT v.call_id
 FROM (
-    SELECT c.call_id
+    SELECT c.call_id, c.is_on_the_wire, NULL::uuid AS only_campaign_id, NULL::uuid AS only_agent_id
     FROM campaign_fence f
+    JOIN campaign k ON k.workspace_id = $1 AND k.campaign_id = f.campaign_id
     CROSS JOIN LATERAL (
-        SELECT o.call_id
+        SELECT o.call_id, o.status = 'ongoing' AS is_on_the_wire
         FROM call o
         WHERE o.workspace_id = $1 AND o.campaign_id = f.campaign_id AND o.epoch = f.epoch
-          AND o.status IN ('registered', 'retry') AND o.call_id > $3 AND ($4::uuid IS NULL OR o.call_id <= $4)
+          AND (o.status IN ('registered', 'retry') OR (o.status = 'ongoing' AND NOT o.retry_barred))
+          AND o.call_id > $3 AND ($4::uuid IS NULL OR o.call_id <= $4)
+          -- Judged before the limit: calls of an older order by numbers must not use up the page.
+          AND NOT EXISTS (
+              SELECT FROM number_fence n
+              WHERE n.workspace_id = $1 AND n.called_number = o.called_number AND n.raised_at < f.raised_at
+                AND o.status IN ('registered', 'retry')
+                AND (n.campaign_id IS NULL OR n.campaign_id = k.campaign_id) AND (n.agent_id IS NULL OR n.agent_id = k.agent_id)
+                AND pg_visible_in_snapshot(o.registered_xid, n.registered_in)
+          )
         ORDER BY o.call_id
         LIMIT $5
     ) c
     WHERE f.workspace_id = $1 AND f.termination_id = $2 AND f.settled_at IS NULL
     UNION ALL
-    SELECT c.call_id
+    SELECT c.call_id, c.is_on_the_wire, f.campaign_id, f.agent_id
     FROM number_fence f
     CROSS JOIN LATERAL (
-        SELECT o.call_id
+        SELECT o.call_id,
+            o.status = 'ongoing' AND NOT o.retry_barred AND pg_visible_in_snapshot(o.registered_xid, f.registered_in)
+                AS is_on_the_wire
         FROM call o
         WHERE o.workspace_id = $1 AND o.called_number = f.called_number AND o.status IN ('registered', 'retry', 'ongoing')
           AND o.call_id > $3 AND ($4::uuid IS NULL OR o.call_id <= $4)
@@ -152,6 +165,9 @@ FROM (
 ) candidate
 JOIN call_effective v ON v.workspace_id = $1 AND v.call_id = candidate.call_id
 WHERE v.termination_id = $2
+   OR (candidate.is_on_the_wire
+       AND (candidate.only_campaign_id IS NULL OR candidate.only_campaign_id = v.campaign_id)
+       AND (candidate.only_agent_id IS NULL OR candidate.only_agent_id = v.agent_id))
 ORDER BY v.call_id
 LIMIT $5
 
