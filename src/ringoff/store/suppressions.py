@@ -2,14 +2,18 @@
 
 from collections.abc import AsyncIterator, Sequence
 
+from ringoff.domain.errors import Conflict
 from ringoff.domain.identifiers import ApiKeyId, TerminationId, WorkspaceId
 from ringoff.domain.records import SuppressedNumber
 from ringoff.store.campaigns import CONTACT_COLUMNS
-from ringoff.store.connection import Connection, row_count
+from ringoff.store.connection import Connection, asyncpg, row_count
 from ringoff.store.sql_loader import load
 
 _SQL = load("suppressions")
 _STAGE = "suppression_stage"
+_ADD_WAIT_MS = "1000"
+"""An import of millions holds its numbers for minutes: whoever adds one of them must not keep a connection so long that
+other people's orders need."""
 
 
 class PostgresSuppressions:
@@ -27,9 +31,18 @@ class PostgresSuppressions:
         api_key_id: ApiKeyId | None,
         termination_id: TerminationId | None = None,
     ) -> int:
-        return row_count(
-            await self._connection.execute(_SQL["add"], workspace_id, list(numbers), reason, api_key_id, termination_id)
-        )
+        await self._connection.execute(_SQL["limit_lock_wait"], _ADD_WAIT_MS)
+        try:
+            added = await self._connection.execute(
+                _SQL["add"], workspace_id, list(numbers), reason, api_key_id, termination_id
+            )
+        except asyncpg.LockNotAvailableError:
+            raise Conflict(
+                "One of the numbers is in a list that is being imported at this moment; nothing was changed",
+                field="mobile_numbers",
+            ) from None
+        await self._connection.execute(_SQL["limit_lock_wait"], "0")
+        return row_count(added)
 
     async def import_contacts(
         self, workspace_id: WorkspaceId, rows: AsyncIterator[bytes], *, reason: str | None, api_key_id: ApiKeyId | None

@@ -74,7 +74,7 @@ class ImportedAnswer(msgspec.Struct):
     failed_rows: int
 
 
-@ROUTES.add("POST", "/suppressions", status=201, documented_body=SuppressRequest)
+@ROUTES.add("POST", "/suppressions", status=201, errors=(409,), documented_body=SuppressRequest)
 async def suppress_numbers(services: Services, principal: Principal, body: dict[str, Any]) -> SuppressedAnswer:
     """Never ring these numbers again, whoever uploads them; calls on the wire end by themselves."""
     given = dict(body)

@@ -8,6 +8,9 @@ FROM unnest($2::text[]) AS n (mobile_number)
 ORDER BY n.mobile_number
 ON CONFLICT DO NOTHING
 
+-- name: limit_lock_wait
+SELECT set_config('lock_timeout', $1, true)
+
 -- name: make_stage
 -- The reader of uploads writes contacts; a list of numbers is a list of contacts of which only the number is kept.
 CREATE TEMPORARY TABLE suppression_stage (LIKE contact) ON COMMIT DROP

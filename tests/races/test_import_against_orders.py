@@ -1,0 +1,44 @@
+"""An import of a long list of numbers holds up nobody's orders."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+
+from ringoff.domain.errors import Conflict
+from ringoff.domain.termination import Selector, TerminationOrder
+from ringoff.operations import suppressions
+from ringoff.operations.terminations import terminate
+from ringoff.store.postgres import PostgresStore
+from tests.races.test_termination_against_permit import FIRST, SECOND
+from tests.support.world import World
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+async def served(database_dsn: str) -> AsyncIterator[PostgresStore]:
+    """With the pools of a server."""
+    connected = await PostgresStore.connect(database_dsn)
+    try:
+        yield connected
+    finally:
+        await connected.close(timeout_s=1.0)
+
+
+async def test_orders_that_suppress_numbers_of_an_import_under_way_use_up_no_connections(served: PostgresStore) -> None:
+    """More of them than the pool of orders has connections, and another tenant's order behind them."""
+    importer, other = await World.make(served), await World.make(served)
+    await importer.campaign([FIRST])
+    campaign_id = await other.campaign([SECOND])
+    async with served.transaction() as tx:
+        await tx.suppressions.add(importer.workspace_id, [FIRST], reason=None, api_key_id=None)
+        order = TerminationOrder(Selector(mobile_numbers=(FIRST,)), suppress=True)
+        waiting = [asyncio.create_task(terminate(served, importer.principal, order)) for _ in range(8)]
+        adding = asyncio.create_task(suppressions.suppress(served, importer.principal, [FIRST], None))
+        async with asyncio.timeout(10):
+            await terminate(served, other.principal, Selector(campaign_id=campaign_id))
+            refused = await asyncio.gather(*waiting, adding, return_exceptions=True)
+        assert {type(error) for error in refused} == {Conflict}
+        assert await importer.status_by_number() == {FIRST: ("registered", "QUEUED")}
+    await terminate(served, importer.principal, order)
