@@ -4,10 +4,12 @@ Campaigns and agents are fenced (an epoch is raised); calls named by id or by nu
 permit and order meet on those rows; numbers with very many calls are fenced too. See docs/decisions.
 """
 
+import asyncio
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, Final
+from weakref import WeakValueDictionary
 
 import msgspec
 
@@ -24,6 +26,9 @@ NUMBER_ROWS_MAX: Final = 2_000
 
 NOTHING_FOUND: Final = "No terminable calls found for the specified parameters"
 _TRIES_MAX: Final = 5
+
+_keys_in_flight: Final[WeakValueDictionary[tuple[WorkspaceId, str], asyncio.Lock]] = WeakValueDictionary()
+"""Held by the orders of this process that came with a key, while they last."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,9 +99,25 @@ async def terminate(
     """
     if isinstance(order, Selector):
         order = TerminationOrder(order)
-    if idempotency is not None:
-        _require_key(idempotency.key)
-    tries_left, rows_max = _TRIES_MAX, number_rows_max
+    if idempotency is None:
+        return await _carry_out(store, principal, order, None, number_rows_max, gate)
+    _require_key(idempotency.key)
+    # A client that hears nothing sends its order again. The database would make the second wait for the first on a
+    # connection that other orders need.
+    place = (principal.workspace_id, idempotency.key)
+    async with _keys_in_flight.setdefault(place, asyncio.Lock()):
+        return await _carry_out(store, principal, order, idempotency, number_rows_max, gate)
+
+
+async def _carry_out(
+    store: Store,
+    principal: Principal,
+    order: TerminationOrder,
+    idempotency: IdempotencyKey | None,
+    rows_max: int,
+    gate: Gate,
+) -> GivenOrder:
+    tries_left = _TRIES_MAX
     while True:
         tries_left -= 1
         try:
