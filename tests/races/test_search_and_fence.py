@@ -87,3 +87,24 @@ async def test_an_order_whose_last_call_ended_after_its_look_leaves_no_receipt_t
     await actors.world.sweep_all(actors.supervisor)
     assert await actors.world.count("SELECT count(*) FROM termination WHERE state = 'settling'") == 0
     assert await broken_invariants(actors.store) == []
+
+
+async def test_a_call_that_is_registered_just_before_the_numbers_are_fenced_is_covered_in_good_order(
+    actors: Actors, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its registration is committed when the fence goes up, though the order's row was written before it."""
+    await actors.world.campaign([FIRST])
+    fence_numbers = PostgresTerminations.fence_numbers
+
+    async def late(
+        self: PostgresTerminations, workspace_id: WorkspaceId, termination_id: TerminationId, selector: Selector
+    ) -> None:
+        monkeypatch.undo()
+        await actors.world.individual_call(FIRST)
+        await fence_numbers(self, workspace_id, termination_id, selector)
+
+    monkeypatch.setattr(PostgresTerminations, "fence_numbers", late)
+    await actors.terminate(Selector(mobile_numbers=(FIRST,)), number_rows_max=0)
+    await actors.world.sweep_all(actors.supervisor)
+    assert list((await actors.world.statuses()).values()) == [CANCELLED, CANCELLED]
+    assert await broken_invariants(actors.store) == []

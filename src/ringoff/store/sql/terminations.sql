@@ -149,7 +149,10 @@ SELECT r.workspace_id, r.campaign_id, r.epoch, $3, 'USER_TERMINATED' FROM raised
 
 -- name: fence_numbers
 -- After lock_exclusive('number_fences', …), in a statement of its own: the snapshot that is kept says which calls were
--- registered before the order.
+-- registered before the order, so this is the instant at which the order is given.
+WITH given AS (
+    UPDATE termination SET created_at = clock_timestamp() WHERE workspace_id = $1 AND termination_id = $3
+)
 INSERT INTO number_fence (
     workspace_id, called_number, termination_id, campaign_id, agent_id, registered_in, sub_status
 )
