@@ -7,9 +7,11 @@ import pytest
 
 from ringoff.domain.errors import Conflict
 from ringoff.domain.termination import Selector, TerminationOrder
+from ringoff.observability.invariants import broken_invariants
 from ringoff.operations import suppressions
 from ringoff.operations.terminations import terminate
 from ringoff.store.postgres import PostgresStore
+from tests.races.conftest import Actors
 from tests.races.test_termination_against_permit import FIRST, SECOND
 from tests.support.world import World
 
@@ -42,3 +44,14 @@ async def test_orders_that_suppress_numbers_of_an_import_under_way_use_up_no_con
         assert {type(error) for error in refused} == {Conflict}
         assert await importer.status_by_number() == {FIRST: ("registered", "QUEUED")}
     await terminate(served, importer.principal, order)
+
+
+async def test_what_is_rung_during_a_long_import_breaks_no_rule(actors: Actors) -> None:
+    """The first numbers of a list of millions are stored minutes before the commit that counts."""
+    await actors.world.campaign([FIRST])
+    async with actors.store.transaction() as tx:
+        await tx.suppressions.add(actors.world.workspace_id, [FIRST], reason=None, api_key_id=None)
+        await tx.connection.execute("UPDATE suppression SET created_at = created_at - interval '9 minutes'")
+        await actors.dial_all()
+    assert actors.dialled == [FIRST]
+    assert await broken_invariants(actors.store) == []

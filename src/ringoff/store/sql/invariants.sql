@@ -122,7 +122,8 @@ WHERE b.state = 'indeterminate' AND b.released_at < a.prepared_at AND b.attempt_
 LIMIT $1
 
 -- name: no_suppressed_number_is_rung
--- A number is stored a moment before the commit that counts; an import of millions has a minute between the two.
+-- A number is stored a moment before the commit that counts; an import of millions stores its first numbers minutes before.
+-- No statement of a request lasts longer than ten of them.
 SELECT a.attempt_id::text AS broken_id
 FROM workspace w
 CROSS JOIN LATERAL (
@@ -139,7 +140,7 @@ CROSS JOIN LATERAL (
     SELECT s.created_at FROM suppression s WHERE s.workspace_id = w.workspace_id AND s.mobile_number = c.called_number OFFSET 0
 ) s
 WHERE EXISTS (SELECT FROM suppression x WHERE x.workspace_id = w.workspace_id)
-  AND a.originated_at > s.created_at + interval '1 minute'
+  AND a.originated_at > s.created_at + interval '11 minutes'
 LIMIT $1
 
 -- name: settled_fence_left_nothing_pending
