@@ -437,6 +437,9 @@ class SuppressionStore(Protocol):
     ) -> int:
         """How many are new."""
 
+    async def lock(self, workspace_id: WorkspaceId) -> None:
+        """That exclusive lock, for whoever gives no order: outside the pool of orders, so it ends who stands still."""
+
     async def import_contacts(
         self, workspace_id: WorkspaceId, rows: AsyncIterator[bytes], *, reason: str | None, api_key_id: ApiKeyId | None
     ) -> int:

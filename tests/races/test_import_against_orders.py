@@ -5,7 +5,8 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from ringoff.domain.errors import Conflict
+from ringoff.domain.errors import Conflict, DatabaseUnavailable
+from ringoff.domain.identifiers import CampaignId
 from ringoff.domain.termination import Selector, TerminationOrder
 from ringoff.observability.invariants import broken_invariants
 from ringoff.operations import suppressions
@@ -55,3 +56,16 @@ async def test_what_is_rung_during_a_long_import_breaks_no_rule(actors: Actors) 
         await actors.dial_all()
     assert actors.dialled == [FIRST]
     assert await broken_invariants(actors.store) == []
+
+
+async def test_who_stands_still_while_it_suppresses_holds_up_permits_for_a_second(served: PostgresStore) -> None:
+    """A stopped process may not keep all of a workspace from dialling, nor its orders by numbers."""
+    world = await World.make(served)
+    with pytest.raises(DatabaseUnavailable):
+        async with served.transaction() as tx:
+            await tx.suppressions.add(world.workspace_id, [FIRST], reason=None, api_key_id=None)
+            await tx.suppressions.lock(world.workspace_id)
+            async with asyncio.timeout(5), served.dispatch_transaction() as permit:
+                await permit.dispatch.lock_for_permit(world.workspace_id, world.agent_id, CampaignId(world.trunk_id))
+    async with served.transaction() as tx:
+        assert await tx.suppressions.count(world.workspace_id) == 0

@@ -37,7 +37,7 @@ async def suppress(store: Store, principal: Principal, numbers: Sequence[str], r
             principal.workspace_id, numbers, reason=reason, api_key_id=principal.api_key_id
         )
         # Permits in flight end before the commit, and those that follow see the list.
-        await tx.terminations.lock_number_fences(principal.workspace_id)
+        await tx.suppressions.lock(principal.workspace_id)
     return added_count
 
 
@@ -59,7 +59,7 @@ async def import_suppressions(
         added_count = await tx.suppressions.import_contacts(
             principal.workspace_id, upload.rows(), reason=form.reason, api_key_id=principal.api_key_id
         )
-        await tx.terminations.lock_number_fences(principal.workspace_id)
+        await tx.suppressions.lock(principal.workspace_id)
     return upload.report, added_count
 
 

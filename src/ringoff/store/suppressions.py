@@ -44,6 +44,9 @@ class PostgresSuppressions:
         await self._connection.execute(_SQL["limit_lock_wait"], "0")
         return row_count(added)
 
+    async def lock(self, workspace_id: WorkspaceId) -> None:
+        await self._connection.fetch(_SQL["lock"], workspace_id)
+
     async def import_contacts(
         self, workspace_id: WorkspaceId, rows: AsyncIterator[bytes], *, reason: str | None, api_key_id: ApiKeyId | None
     ) -> int:

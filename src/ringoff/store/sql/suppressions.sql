@@ -11,6 +11,11 @@ ON CONFLICT DO NOTHING
 -- name: limit_lock_wait
 SELECT set_config('lock_timeout', $1, true)
 
+-- name: lock
+-- Whoever stands still with it is ended within a second: all permits of the workspace wait behind it, and orders by numbers.
+SELECT set_config('idle_in_transaction_session_timeout', '1000', true),
+    pg_advisory_xact_lock(lock_key('number_fences', $1, $1))
+
 -- name: make_stage
 -- The reader of uploads writes contacts; a list of numbers is a list of contacts of which only the number is kept.
 CREATE TEMPORARY TABLE suppression_stage (LIKE contact) ON COMMIT DROP
