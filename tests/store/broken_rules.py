@@ -86,7 +86,7 @@ CASES: Final[Sequence[tuple[str, str]]] = [
         "no_suppressed_number_is_rung",
         (
             "WITH listed AS (INSERT INTO suppression (workspace_id, mobile_number, created_at)"
-            f" SELECT a.workspace_id, c.called_number, a.originated_at - interval '2 minutes' FROM {_OVER})"
+            f" SELECT a.workspace_id, c.called_number, a.originated_at - interval '20 minutes' FROM {_OVER})"
             f" SELECT a.attempt_id FROM {_OVER}"
         ),
     ),

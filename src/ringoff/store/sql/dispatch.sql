@@ -325,6 +325,8 @@ WITH input AS (
     UPDATE call c
     SET status = d.final_status,
         sub_status = CASE
+            -- Proposed only for what an order had released: its own word, whatever fence stood there before.
+            WHEN d.status = 'cancelled' THEN d.sub_status
             WHEN d.final_status = 'cancelled' THEN coalesce(d.fence_sub_status, 'USER_TERMINATED')
             ELSE d.sub_status
         END,
@@ -349,7 +351,7 @@ WITH input AS (
         s.workspace_id, 'call_completed', s.call_id,
         jsonb_build_object(
             'campaign_id', s.campaign_id, 'attempt_id', s.attempt_id, 'status', s.status, 'sub_status', s.sub_status,
-            'disposition', s.disposition, 'talk_ms', s.talk_ms
+            'disposition', s.disposition, 'talk_ms', s.talk_ms, 'termination_id', s.termination_id
         )
     FROM settled s
     WHERE EXISTS (
