@@ -34,4 +34,4 @@ def test_a_machine_that_has_become_slower_for_good_is_not_waited_for() -> None:
 def test_a_rest_is_never_less_than_its_share_nor_without_end(batches: list[float]) -> None:
     pace = Pace()
     for took_s in batches:
-        assert 0.3 * took_s * 0.99 <= pace.rest_s(took_s, ROWS) <= 8.0 * took_s
+        assert 0.3 * took_s * 0.99 <= pace.rest_s(took_s, ROWS) <= 2.0 * took_s

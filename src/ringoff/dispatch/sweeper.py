@@ -13,7 +13,7 @@ log = structlog.get_logger()
 _IDLE_S = 0.2
 _REST_SHARE = 0.3
 """A batch that nobody slowed down is followed by a rest of this share of its time."""
-_REST_SHARE_MAX = 8.0
+_REST_SHARE_MAX = 2.0
 _FORGET = 1.002
 """The pace of an undisturbed batch is remembered, and forgotten slowly: machines change."""
 
