@@ -80,18 +80,20 @@ WITH batch AS MATERIALIZED (
 SELECT count(*) FROM swept
 
 -- name: sweep_numbers_ongoing
+-- Through the live attempts, which the channels bound: the numbers may have very many pending calls, and every batch looks.
 WITH covered AS MATERIALIZED (
     SELECT c.place
-    FROM number_fence n
+    FROM dial_attempt a
     CROSS JOIN LATERAL (
-        SELECT o.ctid AS place, o.campaign_id, o.status, o.retry_barred, o.registered_xid
+        SELECT o.ctid AS place, o.campaign_id, o.called_number, o.status, o.retry_barred, o.registered_xid
         FROM call o
-        WHERE o.workspace_id = $1 AND o.called_number = n.called_number
-          AND o.status IN ('registered', 'retry', 'ongoing')
+        WHERE o.workspace_id = a.workspace_id AND o.call_id = a.call_id
         OFFSET 0
     ) c
     JOIN campaign k ON k.workspace_id = $1 AND k.campaign_id = c.campaign_id
-    WHERE n.workspace_id = $1 AND n.termination_id = $2 AND c.status = 'ongoing' AND NOT c.retry_barred
+    JOIN number_fence n ON n.workspace_id = $1 AND n.called_number = c.called_number AND n.termination_id = $2
+    WHERE a.workspace_id = $1 AND a.state IN ('prepared', 'originated', 'ringing', 'answered')
+      AND c.status = 'ongoing' AND NOT c.retry_barred
       AND (n.campaign_id IS NULL OR n.campaign_id = k.campaign_id)
       AND (n.agent_id IS NULL OR n.agent_id = k.agent_id)
       AND pg_visible_in_snapshot(c.registered_xid, n.registered_in)
