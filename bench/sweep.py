@@ -3,14 +3,18 @@
 import asyncio
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
+from uuid import UUID
+
+import asyncpg
 
 from bench.figures import Say, Verdict
 from bench.processor import ProcessorUse
 from bench.rows import add_campaign, add_pending_calls, first_tenant, settle_down, subscribe
-from bench.server import UnexpectedAnswer, has_lines, running_server, wait_for
+from bench.server import RunningServer, UnexpectedAnswer, has_lines, running_server, wait_for
 from bench.sizes import Run
 from bench.terminate import settled_after
 
@@ -58,10 +62,44 @@ async def _alone(run: Run, say: Say) -> float:
 
 
 async def _beside(run: Run, say: Say, cps_max: float, words: str) -> tuple[float, float]:
-    """The share of the dial rate that is kept, and the calls settled a second."""
-    sizes, wire_log = run.sizes, run.work_dir / f"wire-{cps_max:.0f}.log"
+    """The share of the dial rate that is kept, and the calls settled a second.
+
+    The rate of a run changes with its age (tables grow, vacuum comes), so the same seconds of a second run are
+    what it is compared with: the same rows, and no order.
+    """
+    sizes = run.sizes
+    async with _dialling(run, cps_max, "ordered") as (server, database, ended, wire_log):
+        began = time.monotonic_ns()
+        await asyncio.sleep(sizes.window_s)
+        ordered = time.monotonic_ns()
+        with server.http() as http:
+            http.terminate(campaign_id=str(ended))
+        took_s = await settled_after(database)
+        settled = time.monotonic_ns()
+        before, meanwhile = _dials_per_s(wire_log, [(began, ordered), (ordered, settled)])
+    async with _dialling(run, cps_max, "control") as (_server, _database, _ended, wire_log):
+        control_began = time.monotonic_ns()
+        later = control_began - began
+        await asyncio.sleep((settled - began) / 1e9)
+        windows = [(began + later, ordered + later), (ordered + later, settled + later)]
+        control_before, control = _dials_per_s(wire_log, windows)
+    share = meanwhile / control if control else 0.0
+    say(
+        f"beside {words}: {meanwhile:,.0f} dials/s while {sizes.rows:,} calls were settled in {took_s:.1f} s"
+        f" ({sizes.rows / took_s:,.0f}/s), {control:,.0f} in the same seconds of a run without the order: {share:.0%}"
+        f" kept; {before:,.0f} and {control_before:,.0f} in the {sizes.window_s:.0f} s before"
+    )
+    return share, sizes.rows / took_s
+
+
+@asynccontextmanager
+async def _dialling(
+    run: Run, cps_max: float, name: str
+) -> AsyncIterator[tuple[RunningServer, asyncpg.Connection, UUID, Path]]:
+    """A server that has dialled one campaign for a while, and another campaign whose calls are due tomorrow."""
+    sizes, wire_log = run.sizes, run.work_dir / f"wire-{cps_max:.0f}-{name}.log"
     settings = {"simulated_speed": "1e9", "simulated_wire_log": str(wire_log)}
-    with running_server(run.work_dir / f"sweep-{cps_max:.0f}", **settings) as server, server.http() as http:
+    with running_server(run.work_dir / f"sweep-{cps_max:.0f}-{name}", **settings) as server:
         async with server.database() as database:
             tenant = await first_tenant(database)
             await subscribe(database, tenant)
@@ -76,22 +114,7 @@ async def _beside(run: Run, say: Say, cps_max: float, words: str) -> tuple[float
             if not wait_for(has_lines(wire_log), _FIRST_DIAL_S, 0.02):
                 raise UnexpectedAnswer("nothing was dialled")
             await asyncio.sleep(sizes.warm_up_s)
-            began = time.monotonic_ns()
-            await asyncio.sleep(sizes.window_s)
-            ordered = time.monotonic_ns()
-            http.terminate(campaign_id=str(ended))
-            took_s = await settled_after(database)
-            settled = time.monotonic_ns()
-            before, meanwhile = _dials_per_s(wire_log, [(began, ordered), (ordered, settled)])
-            # CLOCK_MONOTONIC is the wire log's clock too. After it: what was dialled before is dialled again.
-            await asyncio.sleep(sizes.window_s)
-            [after] = _dials_per_s(wire_log, [(settled, time.monotonic_ns())])
-    share = meanwhile / before if before else 0.0
-    say(
-        f"beside {words}: {before:,.0f} dials/s before, {meanwhile:,.0f} while {sizes.rows:,} calls were settled in"
-        f" {took_s:.1f} s ({sizes.rows / took_s:,.0f}/s), {after:,.0f} after: {share:.0%} kept"
-    )
-    return share, sizes.rows / took_s
+            yield server, database, ended, wire_log
 
 
 def _dials_per_s(wire_log: Path, windows: Sequence[tuple[int, int]]) -> list[float]:

@@ -1,6 +1,6 @@
 """Settles the rows behind the fences, in bounded batches and at leisure: readers already see them as cancelled."""
 
-import math
+from typing import NamedTuple
 
 import structlog
 
@@ -13,28 +13,50 @@ log = structlog.get_logger()
 _IDLE_S = 0.2
 _REST_SHARE = 0.3
 """A batch that nobody slowed down is followed by a rest of this share of its time."""
-_REST_SHARE_MAX = 2.0
-_FORGET = 1.002
-"""The pace of an undisturbed batch is remembered, and forgotten slowly: machines change."""
+_REST_SHARE_OF_DELAY = 4.0
+_REST_SHARE_MAX = 3.0
+"""However slow the machine is, a quarter of the sweeper's time is work."""
+_FORGET = 1.0002
+"""The time of an undisturbed batch is remembered, and forgotten slowly: machines change, and a long order must not take
+its own crowd for the machine's nature."""
+
+
+class BatchKind(NamedTuple):
+    """What decides the work of a row: how it was found, and whether an event is written for it."""
+
+    is_by_number: bool
+    has_events: bool
+
+
+class Swept(NamedTuple):
+    """One batch that was settled."""
+
+    row_count: int
+    kind: BatchKind
+    is_dialling: bool
+    """Somebody is on the wire, anywhere."""
 
 
 class Pace:
     """How long to rest after a batch, so that dialling keeps its share of the database, on whatever host it dials.
 
-    The sweeper's own batches tell: one that takes twice the time for a row is in somebody's way, and rests twice as
-    long for its time.
+    While somebody is on the wire, the sweeper's own batches tell: one that takes longer for a row than the quickest of
+    its kind met somebody, who was slowed down as well; it rests four times what it was delayed.
     """
 
     def __init__(self) -> None:
-        self._undisturbed_s = math.inf
-        """A row's time in the quickest batch."""
+        self._undisturbed_s: dict[BatchKind, float] = {}
+        """A row's time in the quickest batch of each kind."""
 
-    def rest_s(self, took_s: float, row_count: int) -> float:
-        """The rest after a batch of this many rows that took so long."""
-        row_s = took_s / row_count
-        self._undisturbed_s = min(self._undisturbed_s * _FORGET, row_s)
-        slowdown = row_s / self._undisturbed_s if self._undisturbed_s else 1.0
-        return took_s * min(_REST_SHARE * slowdown, _REST_SHARE_MAX)
+    def rest_s(self, took_s: float, swept: Swept) -> float:
+        """The rest after a batch that took so long."""
+        row_s, kind = took_s / swept.row_count, swept.kind
+        quickest_s = min(self._undisturbed_s.get(kind, row_s) * _FORGET, row_s)
+        self._undisturbed_s[kind] = quickest_s
+        if not swept.is_dialling:
+            return took_s * _REST_SHARE
+        delay = row_s / quickest_s - 1.0 if quickest_s else 0.0
+        return took_s * min(_REST_SHARE + _REST_SHARE_OF_DELAY * delay, _REST_SHARE_MAX)
 
 
 class Sweeper:
@@ -60,18 +82,18 @@ class Sweeper:
                 continue
             if swept is None:
                 await self._clock.sleep(_IDLE_S)
-            elif swept:
+            elif swept.row_count:
                 await self._clock.sleep(self._rest_s(self._clock.monotonic() - started, swept))
             else:
                 await self._clock.sleep(0.01)
 
-    def _rest_s(self, took_s: float, row_count: int) -> float:
+    def _rest_s(self, took_s: float, swept: Swept) -> float:
         """A small batch says little about the machine: it is mostly round trips."""
-        if row_count < self._limits.sweep_batch_max:
+        if swept.row_count < self._limits.sweep_batch_max:
             return took_s * _REST_SHARE
-        return self._pace.rest_s(took_s, row_count)
+        return self._pace.rest_s(took_s, swept)
 
-    async def sweep(self) -> int | None:
+    async def sweep(self) -> Swept | None:
         """One batch behind one fence: how many calls it settled, or None when no fence is unsettled."""
         async with self._store.dispatch_transaction() as tx:
             fence = await tx.terminations.next_unsettled()
@@ -82,4 +104,5 @@ class Sweeper:
             if counts.cancelled_count < self._limits.sweep_batch_max and await tx.terminations.close_fence(fence):
                 log.info("fence settled", termination_id=str(fence.termination_id))
             await self._gate("sweep.before_commit")
-            return counts.cancelled_count
+            kind = BatchKind(fence.campaign_id is None, counts.event_count > 0)
+            return Swept(counts.cancelled_count, kind, counts.is_dialling)

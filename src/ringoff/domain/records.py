@@ -127,10 +127,13 @@ class CallDetail:
 
 @dataclass(frozen=True, slots=True)
 class SweptCounts:
-    """What one batch of the sweeper settled: calls cancelled, and ongoing calls marked so that no retry follows."""
+    """What one batch of the sweeper settled: calls cancelled, ongoing calls marked so that no retry follows, events."""
 
-    cancelled_count: int = 0
-    retry_barred_count: int = 0
+    cancelled_count: int
+    retry_barred_count: int
+    event_count: int
+    is_dialling: bool
+    """Some attempt is on the wire, of whatever tenant."""
 
 
 @dataclass(frozen=True, slots=True)

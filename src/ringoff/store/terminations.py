@@ -201,17 +201,19 @@ class PostgresTerminations:
             barred = await self._connection.execute(
                 _SWEEP["sweep_campaign_ongoing"], termination_id, fence.campaign_id, fence.epoch
             )
-            cancelled = await self._connection.fetchval(_SWEEP["sweep_campaign"], *place, termination_id, count_max)
-            await self._connection.execute(_SWEEP["touch_campaign_fence"], *place, _back_of_the_queue_s(cancelled))
+            [swept] = await self._connection.fetch(_SWEEP["sweep_campaign"], *place, termination_id, count_max)
+            touched: tuple[Any, ...] = (_SWEEP["touch_campaign_fence"], *place)
         else:
             barred = await self._connection.execute(_SWEEP["sweep_numbers_ongoing"], workspace_id, termination_id)
-            cancelled = await self._connection.fetchval(
-                _SWEEP["sweep_numbers"], workspace_id, termination_id, count_max
-            )
-            await self._connection.execute(
-                _SWEEP["touch_number_fence"], workspace_id, termination_id, _back_of_the_queue_s(cancelled)
-            )
-        counts = SweptCounts(cancelled, row_count(barred))
+            [swept] = await self._connection.fetch(_SWEEP["sweep_numbers"], workspace_id, termination_id, count_max)
+            touched = (_SWEEP["touch_number_fence"], workspace_id, termination_id)
+        counts = SweptCounts(
+            cancelled_count=swept["cancelled_count"],
+            retry_barred_count=row_count(barred),
+            event_count=swept["event_count"],
+            is_dialling=swept["is_dialling"],
+        )
+        await self._connection.execute(*touched, _back_of_the_queue_s(counts.cancelled_count))
         await self._connection.execute(
             _SWEEP["add_to_receipt"], workspace_id, termination_id, counts.cancelled_count, counts.retry_barred_count
         )

@@ -76,8 +76,14 @@ WITH batch AS MATERIALIZED (
         WHERE e.workspace_id = $1 AND e.event_type = 'call_completed'
           AND (e.agent_id = k.agent_id OR e.agent_id IS NULL)
     )
+    RETURNING event_id
 )
-SELECT count(*) FROM swept
+SELECT
+    (SELECT count(*) FROM swept) AS cancelled_count,
+    (SELECT count(*) FROM published) AS event_count,
+    EXISTS (
+        SELECT FROM dial_attempt a WHERE a.state IN ('prepared', 'originated', 'ringing', 'answered')
+    ) AS is_dialling
 
 -- name: sweep_numbers_ongoing
 -- Through the live attempts, which the channels bound: the numbers may have very many pending calls, and every batch looks.
@@ -164,8 +170,14 @@ WITH batch AS MATERIALIZED (
         WHERE e.workspace_id = $1 AND e.event_type = 'call_completed'
           AND (e.agent_id = k.agent_id OR e.agent_id IS NULL)
     )
+    RETURNING event_id
 )
-SELECT count(*) FROM swept
+SELECT
+    (SELECT count(*) FROM swept) AS cancelled_count,
+    (SELECT count(*) FROM published) AS event_count,
+    EXISTS (
+        SELECT FROM dial_attempt a WHERE a.state IN ('prepared', 'originated', 'ringing', 'answered')
+    ) AS is_dialling
 
 -- name: add_to_receipt
 UPDATE termination
