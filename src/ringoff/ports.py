@@ -20,6 +20,7 @@ from ringoff.domain.attempt_records import (
     SettleEntry,
     WantedRelease,
 )
+from ringoff.domain.carrier import CarrierCallback, TrunkReport, TrunkSpec
 from ringoff.domain.events import CarrierEvent
 from ringoff.domain.identifiers import (
     AgentId,
@@ -84,10 +85,21 @@ class Clock(Protocol):
 
 
 class CallDriver(Protocol):
-    """One kind of carrier. The engine paces; a driver reports."""
+    """One kind of carrier. The engine paces; a driver reports.
+
+    Every request to ring, the first of an attempt and any later one, leaves inside ``originate`` or ``resume``: those
+    are called under a permit. A copy that a lost packet asks for (a retransmission) is the same request.
+    """
 
     async def start(self) -> None: ...
     async def stop(self) -> None: ...
+
+    async def use_trunks(self, trunks: Sequence[TrunkSpec]) -> None:
+        """All enabled trunks of this driver, now: connect to new ones, watch them, forget those that are gone.
+
+        Called again whenever they change. Never raises because of one trunk: what is wrong with it is in its
+        ``TrunkReport``.
+        """
 
     async def originate(self, request: OriginateRequest) -> str:
         """Put one request to ring on the wire and return the carrier's own id for it, never after the answer.
@@ -98,14 +110,23 @@ class CallDriver(Protocol):
         ``OriginateUnknown`` (it may ring).
         """
 
+    async def resume(self, attempt_id: AttemptId, send_until: float) -> None:
+        """Send what the attempt's ``PermitWanted`` asked for; raises like ``originate``. Nothing if it is gone."""
+
     async def release(self, attempt_id: AttemptId) -> None:
         """End the attempt, ringing or answered; fine if it is already gone."""
 
     async def live(self) -> frozenset[AttemptId]:
         """The attempts that the carrier says are up, for recovery after a crash."""
 
-    async def events(self, count_max: int) -> Sequence[CarrierEvent]:
-        """Wait for at least one event and return up to ``count_max`` in the order they happened."""
+    async def take_callback(self, callback: CarrierCallback) -> None:
+        """What the carrier posted to our HTTP server, for drivers whose carrier does; others ignore it."""
+
+    async def events(self, count_max: int) -> Sequence[CarrierEvent | TrunkReport]:
+        """Wait for at least one event and return up to ``count_max`` in the order they happened.
+
+        After ``stop``: an empty sequence.
+        """
 
 
 class WorkspaceStore(Protocol):

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from ringoff.domain.attempt_records import OriginateRequest
-from ringoff.domain.events import Answered, CarrierEvent, Rang, Released
+from ringoff.domain.carrier import CarrierCallback, TrunkSpec
+from ringoff.domain.events import Answered, CarrierEvent, PermitWanted, Rang, Released
 from ringoff.domain.identifiers import AttemptId
 from ringoff.domain.release_cause import ReleaseCause
 
@@ -18,6 +19,9 @@ class ScriptedCarrier:
     def __init__(self) -> None:
         self.wire: list[OriginateRequest] = []
         self.released: list[AttemptId] = []
+        self.resumed: list[AttemptId] = []
+        self.callbacks: list[CarrierCallback] = []
+        self.trunks: Sequence[TrunkSpec] = ()
         self.raises: Exception | None = None
         self.raises_for: dict[str, Exception] = {}
         """By called number."""
@@ -41,6 +45,18 @@ class ScriptedCarrier:
         self.wire.append(request)
         return str(request.attempt_id)
 
+    async def use_trunks(self, trunks: Sequence[TrunkSpec]) -> None:
+        self.trunks = trunks
+
+    async def resume(self, attempt_id: AttemptId, send_until: float) -> None:
+        await self.may_send.wait()
+        if self.raises is not None:
+            raise self.raises
+        self.resumed.append(attempt_id)
+
+    async def take_callback(self, callback: CarrierCallback) -> None:
+        self.callbacks.append(callback)
+
     async def release(self, attempt_id: AttemptId) -> None:
         self.released.append(attempt_id)
 
@@ -55,6 +71,9 @@ class ScriptedCarrier:
 
     def answers(self, attempt_id: AttemptId, at: datetime = _AT) -> None:
         self._events.put_nowait(Answered(attempt_id, at))
+
+    def wants_permit(self, attempt_id: AttemptId, reason: str = "challenged") -> None:
+        self._events.put_nowait(PermitWanted(attempt_id, _AT, reason))
 
     def ends(
         self, attempt_id: AttemptId, sip_status: int, *, text: str = "", was_answered: bool = False, talk_ms: int = 0

@@ -11,6 +11,7 @@ import pytest
 
 from ringoff.clock import SystemClock
 from ringoff.domain.attempt_records import OriginateRefused, OriginateRequest, OriginateTooLate
+from ringoff.domain.carrier import AnswerHandling, TrunkSpec
 from ringoff.domain.errors import InvalidInput
 from ringoff.domain.events import Answered, CarrierEvent, Rang, Released
 from ringoff.domain.identifiers import AgentId, AttemptId, CallId, TrunkId, WorkspaceId
@@ -37,12 +38,12 @@ def request(
     return OriginateRequest(
         attempt_id=AttemptId(UUID(int=serial)),
         call_id=CallId(UUID(int=serial + 1_000_000)),
-        workspace_id=WorkspaceId(UUID(int=1)),
-        trunk_id=TrunkId(UUID(int=2)),
         agent_id=AgentId(UUID(int=3)),
+        trunk=TrunkSpec(WorkspaceId(UUID(int=1)), TrunkId(UUID(int=2)), "simulated"),
         called_number=called_number,
         calling_number="+918000000000",
-        variables={},
+        handling=AnswerHandling(),
+        parameters={},
         ring_timeout_s=ring_timeout_s,
         talk_max_s=1.0,
         send_until=send_until,

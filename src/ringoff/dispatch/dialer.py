@@ -15,6 +15,7 @@ import structlog
 from ringoff.dispatch.limits import DispatchLimits
 from ringoff.dispatch.live_attempt import SENT_OR_NOT, LiveAttempt
 from ringoff.dispatch.settler import DatabaseTime, Settler
+from ringoff.domain.agent_parameters import agent_parameters
 from ringoff.domain.attempt_records import (
     ClaimedCall,
     DialWork,
@@ -187,12 +188,12 @@ class Dialer:
         request = OriginateRequest(
             attempt_id=attempt_id,
             call_id=call.call_id,
-            workspace_id=work.workspace_id,
-            trunk_id=work.trunk_id,
             agent_id=work.agent_id,
+            trunk=work.trunk,
             called_number=call.called_number,
             calling_number=call.calling_number,
-            variables=call.custom_args,
+            handling=work.handling,
+            parameters=agent_parameters(work, call),
             ring_timeout_s=self._limits.ring_timeout_s,
             talk_max_s=(call.call_config or work.call_config).max_call_length_s,
             send_until=send_until,

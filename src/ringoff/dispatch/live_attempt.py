@@ -6,7 +6,7 @@ from enum import StrEnum
 
 from ringoff.domain.attempt_records import ClaimedCall, DialWork, SettleEntry
 from ringoff.domain.call_config import CallConfig
-from ringoff.domain.events import Answered, CarrierEvent, Rang, Released
+from ringoff.domain.events import Answered, CarrierEvent, Progressed, Rang, Released
 from ringoff.domain.identifiers import TerminationId
 from ringoff.domain.release_cause import Disposition, Outcome, ReleaseCause, classify
 from ringoff.domain.retry_policy import next_step
@@ -52,9 +52,12 @@ class LiveAttempt:
     def config(self) -> CallConfig:
         return self.claimed.call_config or self.work.call_config
 
-    def note(self, event: Rang | Answered, now: float, ring_timeout_s: float) -> None:
+    def note(self, event: Progressed | Rang | Answered, now: float, ring_timeout_s: float) -> None:
         deadline = self.deadline
-        if isinstance(event, Rang):
+        if isinstance(event, Progressed):
+            if self.phase is Phase.SENT:
+                deadline = now + ring_timeout_s
+        elif isinstance(event, Rang):
             if self.phase is Phase.SENT:
                 self.phase, self.rang_at, deadline = Phase.RINGING, event.at, now + ring_timeout_s
         elif self.phase is not Phase.ANSWERED:
@@ -73,6 +76,7 @@ class LiveAttempt:
                 was_answered=was_answered,
                 ring_timed_out=self.our_release is OurRelease.RING_TIMEOUT,
                 we_cancelled=self.our_release is OurRelease.TERMINATED,
+                agent_failed=released.agent_failed and self.our_release is None,
             ),
             cause=released.cause,
             talk_ms=released.talk_ms,

@@ -15,8 +15,9 @@ import structlog
 from ringoff.dispatch.limits import DispatchLimits
 from ringoff.dispatch.live_attempt import NOTHING_CAME_BACK, LiveAttempt, OurRelease, Phase
 from ringoff.domain.attempt_records import SettleEntry, WantedRelease
+from ringoff.domain.carrier import TrunkReport
 from ringoff.domain.errors import DatabaseUnavailable, RingoffError, SerializationConflict
-from ringoff.domain.events import CarrierEvent, Rang, Released
+from ringoff.domain.events import CarrierEvent, PermitWanted, Progressed, Rang, Released
 from ringoff.domain.identifiers import AttemptId, OwnerId, TrunkId, WorkspaceId
 from ringoff.domain.pacing import OUTCOMES_REMEMBERED, is_congested
 from ringoff.domain.release_cause import Disposition, Outcome
@@ -79,6 +80,7 @@ class Settler:
         self.live: dict[AttemptId, LiveAttempt] = {}
         self.channel_freed = asyncio.Event()
         self.release_wanted = asyncio.Event()
+        self.permits_wanted: asyncio.Queue[LiveAttempt] = asyncio.Queue()  # bounded by the channels
         self._store = store
         self._driver = driver
         self._clock = clock
@@ -113,7 +115,10 @@ class Settler:
         """Take the carrier's reports off its hands; they are written at our own pace."""
         while True:
             for event in await self._driver.events(self._limits.events_batch_max):
-                self._events.put_nowait(event)
+                if isinstance(event, TrunkReport):
+                    log.info("trunk report", trunk_id=str(event.trunk_id), is_up=event.is_up, text=event.text)
+                else:
+                    self._events.put_nowait(event)
 
     async def run_events(self) -> None:
         """Write what was reported, in batches that grow with the load."""
@@ -152,6 +157,10 @@ class Settler:
             if isinstance(event, Released):
                 outcome = self._own_outcomes.get(event.attempt_id) or attempt.outcome_of(event)
                 batch.entries[event.attempt_id] = attempt.settle_entry(outcome, event.at, now)
+            elif isinstance(event, PermitWanted):
+                self.permits_wanted.put_nowait(attempt)
+            elif isinstance(event, Progressed):
+                attempt.note(event, monotonic, self._limits.ring_timeout_s)
             else:
                 attempt.note(event, monotonic, self._limits.ring_timeout_s)
                 marks = batch.rang if isinstance(event, Rang) else batch.answered

@@ -7,6 +7,7 @@ from typing import Any
 
 from ringoff.domain.call import CallStatus, SubStatus
 from ringoff.domain.call_config import CallConfig
+from ringoff.domain.carrier import AnswerHandling, TrunkSpec
 from ringoff.domain.identifiers import (
     AgentId,
     AttemptId,
@@ -32,6 +33,8 @@ class DialWork:
     is_individual: bool
     call_config: CallConfig
     calling_numbers: Sequence[str]
+    trunk: TrunkSpec
+    handling: AnswerHandling
     next_due_at: datetime
     now: datetime
     """The database's clock at the time of reading (or the caller's ``now``)."""
@@ -72,12 +75,13 @@ class OriginateRequest:
 
     attempt_id: AttemptId
     call_id: CallId
-    workspace_id: WorkspaceId
-    trunk_id: TrunkId
     agent_id: AgentId
+    trunk: TrunkSpec
     called_number: str
     calling_number: str
-    variables: Mapping[str, Any]
+    handling: AnswerHandling
+    parameters: Mapping[str, str]
+    """What goes along to the agent: the call's ids, the contact's variables, the rendered prompt."""
     ring_timeout_s: float
     talk_max_s: float
     send_until: float

@@ -9,6 +9,26 @@ from ringoff.domain.release_cause import ReleaseCause
 
 
 @dataclass(frozen=True, slots=True)
+class Progressed:
+    """The far side works on it (100 with a route, 183 without ringing): it is not silent, and it does not ring yet."""
+
+    attempt_id: AttemptId
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class PermitWanted:
+    """The attempt cannot go on without one more request to ring: an answer to a challenge, or the next gateway.
+
+    The driver has sent nothing and waits for ``resume``, which comes with a permit of its own, or for ``release``.
+    """
+
+    attempt_id: AttemptId
+    at: datetime
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Rang:
     attempt_id: AttemptId
     at: datetime
@@ -31,9 +51,11 @@ class Released:
     was_answered: bool
     talk_ms: int = 0
     voicemail_detected: bool = False
+    agent_failed: bool = False
+    """The callee answered, and the agent could not be reached or went away before the callee did."""
 
 
-CarrierEvent = Rang | Answered | Released
+CarrierEvent = Progressed | PermitWanted | Rang | Answered | Released
 
 
 class EventType(StrEnum):

@@ -17,6 +17,8 @@ class Disposition(StrEnum):
     CONGESTION = "congestion"
     NETWORK_FAILURE = "network_failure"
     TRUNK_REFUSED = "trunk_refused"
+    AGENT_FAILED = "agent_failed"
+    """Answered, but nobody took the call: the agent refused, hung or went away."""
     CANCELLED = "cancelled"
     INDETERMINATE = "indeterminate"
 
@@ -95,13 +97,20 @@ _RATE_LIMIT_TEXT: Final = re.compile(r"\b(?:cps|concurren\w*|limit\w*|rates?|too
 
 
 def classify(
-    cause: ReleaseCause, *, was_answered: bool, ring_timed_out: bool = False, we_cancelled: bool = False
+    cause: ReleaseCause,
+    *,
+    was_answered: bool,
+    ring_timed_out: bool = False,
+    we_cancelled: bool = False,
+    agent_failed: bool = False,
 ) -> Disposition:
     """Our word for what the wire said. The SIP status decides; the Q.850 cause speaks only where there is none.
 
     ``we_cancelled`` and ``ring_timed_out`` name the reason of a CANCEL of ours. A final answer that crossed it on the
-    wire (a 486, say) is still what happened and wins.
+    wire (a 486, say) is still what happened and wins. ``agent_failed``: it was answered, but nobody took the call.
     """
+    if was_answered and agent_failed:
+        return Disposition.AGENT_FAILED
     if was_answered:
         return Disposition.ANSWERED
     if cause.sip_status in _AFTER_CANCEL and (we_cancelled or ring_timed_out):

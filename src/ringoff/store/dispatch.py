@@ -15,6 +15,7 @@ from ringoff.domain.attempt_records import (
 )
 from ringoff.domain.call import CallStatus
 from ringoff.domain.call_config import CallConfig, from_json
+from ringoff.domain.carrier import AnswerHandling, HandlingKind, TrunkSpec
 from ringoff.domain.identifiers import (
     AgentId,
     AttemptId,
@@ -58,6 +59,8 @@ class PostgresDispatch:
                     is_individual=row["kind"] == "individual",
                     call_config=config,
                     calling_numbers=row["calling_numbers"],
+                    trunk=TrunkSpec(row["workspace_id"], row["trunk_id"], row["driver"], row["trunk_config"]),
+                    handling=AnswerHandling(HandlingKind(row["handling_kind"]), row["handling_target"]),
                     next_due_at=row["next_due_at"],
                     now=row["now"],
                 )

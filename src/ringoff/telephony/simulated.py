@@ -15,6 +15,7 @@ from pathlib import Path
 from zlib import crc32
 
 from ringoff.domain.attempt_records import OriginateRefused, OriginateRequest, OriginateTooLate, OriginateUnknown
+from ringoff.domain.carrier import CarrierCallback, TrunkSpec
 from ringoff.domain.errors import InvalidInput
 from ringoff.domain.events import Answered, CarrierEvent, Rang, Released
 from ringoff.domain.identifiers import AttemptId
@@ -108,6 +109,15 @@ class SimulatedCarrier:
         if script.outcome is not SimulatedOutcome.SILENT:
             self._schedule(self._clock.monotonic() + script.post_dial_s / self._speed, call)
         return str(request.attempt_id)
+
+    async def use_trunks(self, trunks: Sequence[TrunkSpec]) -> None:
+        """Every simulated trunk is always up."""
+
+    async def resume(self, attempt_id: AttemptId, send_until: float) -> None:
+        """Nothing here ever asks for a second permit."""
+
+    async def take_callback(self, callback: CarrierCallback) -> None:
+        """Nothing posts for this carrier."""
 
     async def release(self, attempt_id: AttemptId) -> None:
         now_s = self._clock.monotonic()

@@ -6,10 +6,12 @@
 -- Outside any lock: what might be dialled. The lateral probe reads one entry of call_due per campaign.
 SELECT
     k.workspace_id, k.campaign_id, k.agent_id, k.trunk_id, k.epoch, k.kind, k.call_config, k.calling_numbers,
+    t.driver, t.config AS trunk_config, g.handling_kind, g.handling_target,
     due.next_attempt_at AS next_due_at,
     coalesce($1::timestamptz, statement_timestamp()) AS now
 FROM campaign k
 JOIN trunk t ON t.workspace_id = k.workspace_id AND t.trunk_id = k.trunk_id AND t.is_enabled
+JOIN agent g ON g.workspace_id = k.workspace_id AND g.agent_id = k.agent_id
 CROSS JOIN LATERAL (
     SELECT c.next_attempt_at
     FROM call c
