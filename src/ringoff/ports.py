@@ -300,6 +300,14 @@ class DispatchStore(Protocol):
     ) -> Sequence[AttemptId]:
         """Re-check everything under the locks and mark what may be dialled; each attempt with its window's end."""
 
+    async def lock_calls(self, workspace_id: WorkspaceId, call_ids: Sequence[CallId]) -> None:
+        """Lock these calls' rows, by id: an order on call ids or numbers meets a permit there."""
+
+    async def permit_again(
+        self, work: DialWork, owner_id: OwnerId, attempt_ids: Sequence[AttemptId], lease_s: float
+    ) -> Sequence[AttemptId]:
+        """Which attempts that have not rung may send one more request. After ``lock_for_permit`` and ``lock_calls``."""
+
     async def skip_suppressed(self, work: DialWork, call_ids: Sequence[CallId]) -> Sequence[CallId]:
         """End those calls that the permit, in this transaction, refused because their number is suppressed."""
 

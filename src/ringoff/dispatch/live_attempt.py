@@ -41,6 +41,8 @@ class LiveAttempt:
     """The permit's transaction has ended; until then events wait in ``early``."""
     is_permit_lost: bool = False
     """Its commit was not confirmed: the call may still be pending in the database."""
+    is_waiting: bool = False
+    """Its driver has asked for a second permit and sends nothing until then."""
     early: list[CarrierEvent] = field(default_factory=list)
     rang_at: datetime | None = None
     answered_at: datetime | None = None

@@ -158,6 +158,7 @@ class Settler:
                 outcome = self._own_outcomes.get(event.attempt_id) or attempt.outcome_of(event)
                 batch.entries[event.attempt_id] = attempt.settle_entry(outcome, event.at, now)
             elif isinstance(event, PermitWanted):
+                attempt.is_waiting = True
                 self.permits_wanted.put_nowait(attempt)
             elif isinstance(event, Progressed):
                 attempt.note(event, monotonic, self._limits.ring_timeout_s)

@@ -12,6 +12,7 @@ from ringoff.dispatch.dialer import Dialer
 from ringoff.dispatch.dispatcher import Dispatcher
 from ringoff.dispatch.limits import DispatchLimits
 from ringoff.dispatch.rescuer import Rescuer
+from ringoff.dispatch.second_permits import SecondPermits
 from ringoff.dispatch.settler import DatabaseTime, Settler
 from ringoff.dispatch.sweeper import Sweeper
 from ringoff.domain.errors import DatabaseUnavailable
@@ -78,6 +79,16 @@ class Supervisor:
             gate=gate,
             now_override=now_override,
         )
+        self.second_permits = SecondPermits(
+            store=store,
+            driver=driver,
+            clock=clock,
+            database_time=database_time,
+            limits=self._limits,
+            owner_id=self.owner_id,
+            settler=self.settler,
+            gate=gate,
+        )
         self.rescuer = Rescuer(store=store, clock=clock, limits=self._limits, gate=gate, ours=self.settler.live)
         self.sweeper = Sweeper(store=store, clock=clock, limits=self._limits, gate=gate)
         self.campaign_clock = CampaignClock(store=store, clock=clock, limits=self._limits, now_override=now_override)
@@ -97,6 +108,7 @@ class Supervisor:
                     tasks.create_task(self._kept("deadlines", self.settler.run_deadlines)),
                     tasks.create_task(self._kept("leases", self.settler.run_leases)),
                     tasks.create_task(self._kept("hang-ups", self.settler.run_releases)),
+                    tasks.create_task(self._kept("second permits", self.second_permits.run)),
                     tasks.create_task(self._kept("wake-ups", self._listen)),
                     tasks.create_task(self._kept("freed channels", self._wake_on_freed_channels)),
                     tasks.create_task(self._kept("rescuer", self.rescuer.run)),

@@ -54,6 +54,8 @@ class Outcome:
     max_length_reached: bool = False
     was_terminated: bool = False
     """An order asked for its release."""
+    is_put_back: bool = False
+    """Ended by us before it could ring: the call waits as if it had not been tried."""
 
 
 _BY_SIP_STATUS: Final[Mapping[int, Disposition]] = {

@@ -6,6 +6,7 @@
 | busy, no_answer, network_failure | retry after the bucket's delay while retries are left, else failed |
 | rejected | the same in the not-picked bucket if ``retry_rejected``, else failed |
 | cancelled | cancelled: an order had the ringing attempt released |
+| cancelled, but put back | as congestion: we ended it before it could ring, for want of a second permit |
 | unwanted, invalid_number | failed, never again |
 | congestion, trunk_refused | put back with a growing pause; spends no retry; failed after ten times in a row |
 | indeterminate | error, never again: ringing a person twice is worse than missing one |
@@ -60,6 +61,8 @@ def next_step(  # noqa: PLR0911 - one arm for each row of the table above
 ) -> NextStep:
     """Decide what an attempt that ended ``now`` with ``outcome`` makes of its call."""
     match outcome.disposition:
+        case _ if outcome.is_put_back:
+            return _put_back(window, congestion_count, now)
         case Disposition.ANSWERED:
             return NextStep(CallStatus.COMPLETED, _completed_as(outcome))
         case Disposition.CANCELLED:

@@ -145,6 +145,24 @@ class PostgresDispatch:
         )
         return [row["attempt_id"] for row in rows]
 
+    async def lock_calls(self, workspace_id: WorkspaceId, call_ids: Sequence[CallId]) -> None:
+        await self._connection.fetch(_SQL["lock_calls"], workspace_id, call_ids)
+
+    async def permit_again(
+        self, work: DialWork, owner_id: OwnerId, attempt_ids: Sequence[AttemptId], lease_s: float
+    ) -> Sequence[AttemptId]:
+        rows = await self._connection.fetch(
+            _SQL["permit_again"],
+            work.workspace_id,
+            work.campaign_id,
+            work.agent_id,
+            work.epoch,
+            owner_id,
+            attempt_ids,
+            lease_s,
+        )
+        return [row["attempt_id"] for row in rows]
+
     async def skip_suppressed(self, work: DialWork, call_ids: Sequence[CallId]) -> Sequence[CallId]:
         rows = await self._connection.fetch(
             _SQL["skip_suppressed"], work.workspace_id, work.campaign_id, work.agent_id, work.epoch, call_ids

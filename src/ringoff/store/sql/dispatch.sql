@@ -152,6 +152,35 @@ FROM originated o
 WHERE c.workspace_id = $1 AND c.call_id = o.call_id
 RETURNING o.attempt_id
 
+-- name: lock_calls
+SELECT FROM call c WHERE c.workspace_id = $1 AND c.call_id = ANY($2::uuid[]) ORDER BY c.call_id FOR UPDATE OF c
+
+-- name: permit_again
+-- After lock_for_permit and lock_calls, in a statement of its own: its snapshot must be younger than both. The call is ongoing
+-- since its first permit; whatever would have refused that refuses this: an order, a suppression, a stopped campaign or trunk.
+WITH permitted AS MATERIALIZED (
+    SELECT a.attempt_id
+    FROM dial_attempt a
+    JOIN call c ON c.workspace_id = a.workspace_id AND c.call_id = a.call_id
+    JOIN campaign k ON k.workspace_id = $1 AND k.campaign_id = $2
+    JOIN trunk t ON t.workspace_id = k.workspace_id AND t.trunk_id = a.trunk_id
+    WHERE a.workspace_id = $1 AND a.attempt_id = ANY($6::uuid[]) AND a.owner_id = $5
+      AND a.state = 'originated' AND a.lease_until > clock_timestamp()
+      AND c.campaign_id = $2 AND c.epoch = $4 AND c.status = 'ongoing' AND NOT c.retry_barred
+      AND k.agent_id = $3 AND k.epoch = $4 AND k.status = 'ongoing' AND t.is_enabled
+      AND NOT EXISTS (SELECT FROM suppression s WHERE s.workspace_id = $1 AND s.mobile_number = c.called_number)
+      AND NOT EXISTS (
+          SELECT FROM number_fence f
+          WHERE f.workspace_id = $1 AND f.called_number = c.called_number
+            AND (f.campaign_id IS NULL OR f.campaign_id = $2) AND (f.agent_id IS NULL OR f.agent_id = $3)
+            AND pg_visible_in_snapshot(c.registered_xid, f.registered_in)
+      )
+)
+UPDATE dial_attempt a
+SET lease_until = clock_timestamp() + make_interval(secs => $7)
+WHERE a.workspace_id = $1 AND a.attempt_id = ANY(ARRAY(SELECT p.attempt_id FROM permitted p)) AND a.state = 'originated'
+RETURNING a.attempt_id
+
 -- name: skip_suppressed
 -- Right after the permit, under its locks, of the calls that it refused: those that only the suppression list forbids end
 -- here. What an order has fenced stays with its order.
