@@ -84,6 +84,10 @@ class Clock(Protocol):
     async def sleep(self, seconds: float) -> None: ...
 
 
+ReadConfig = Callable[[Mapping[str, Any]], Mapping[str, Any]]
+"""A driver's reader of a trunk's configuration: the same, checked and complete, or ``InvalidInput`` with its field."""
+
+
 class CallDriver(Protocol):
     """One kind of carrier. The engine paces; a driver reports.
 
@@ -157,7 +161,13 @@ class WorkspaceStore(Protocol):
         """Agents, newest first, each with its number of calls."""
 
     async def add_trunk(
-        self, workspace_id: WorkspaceId, name: str, driver: str, cps_max: float, channels_max: int
+        self,
+        workspace_id: WorkspaceId,
+        name: str,
+        driver: str,
+        cps_max: float,
+        channels_max: int,
+        config: Mapping[str, Any],
     ) -> Trunk: ...
     async def trunk(self, workspace_id: WorkspaceId, trunk_id: TrunkId) -> Trunk | None: ...
     async def trunks(self, workspace_id: WorkspaceId) -> Sequence[Trunk]: ...
@@ -169,7 +179,9 @@ class WorkspaceStore(Protocol):
         cps_max: float | None,
         channels_max: int | None,
         is_enabled: bool | None,
-    ) -> Trunk | None: ...
+        config: Mapping[str, Any] | None,
+    ) -> Trunk | None:
+        """Whoever enables it or changes its configuration has looked at its alarm: that goes."""
 
     async def add_number(
         self, workspace_id: WorkspaceId, number: str, display_name: str | None, trunk_id: TrunkId
@@ -340,8 +352,22 @@ class DispatchStore(Protocol):
     async def reconcile(self, attempts: Sequence[ExpiredAttempt]) -> Sequence[SettledCall]:
         """Apply the crash rules to those that are still expired once locked."""
 
-    async def slow_trunk(self, workspace_id: WorkspaceId, trunk_id: TrunkId, for_s: float) -> None: ...
-    async def stop_trunk(self, workspace_id: WorkspaceId, trunk_id: TrunkId) -> None: ...
+    async def slow_trunk(self, workspace_id: WorkspaceId, trunk_id: TrunkId, hold_s: float) -> None:
+        """Halve the trunk's present pace, unless that was done less than ``hold_s`` ago."""
+
+    async def stop_trunk(self, workspace_id: WorkspaceId, trunk_id: TrunkId, alarm: str) -> None:
+        """Disable the trunk until somebody enables it again."""
+
+    async def trip_breaker(self, workspace_id: WorkspaceId, trunk_id: TrunkId) -> bool:
+        """Let the trunk rest, longer each time; False when it rests already."""
+
+    async def close_breaker(self, workspace_id: WorkspaceId, trunk_id: TrunkId) -> bool:
+        """The trunk has answered; False when its breaker was closed."""
+
+    async def enabled_trunks(self) -> Sequence[TrunkSpec]:
+        """Of every workspace."""
+
+    async def record_trunk_report(self, report: TrunkReport) -> None: ...
     async def prune(self, outbox_keep_h: int, count_max: int) -> int:
         """Delete up to ``count_max`` each of what has had its time: pace grants, events, answers; how many went."""
 

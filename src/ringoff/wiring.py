@@ -7,6 +7,7 @@ import socket
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import structlog
@@ -22,10 +23,13 @@ from ringoff.domain.errors import Conflict, DatabaseUnavailable, NotFound
 from ringoff.observability.invariants import InvariantWatch
 from ringoff.observability.metrics import Metrics
 from ringoff.operations.workspaces import authenticate, create_api_key, create_workspace, ensure_first_rows
+from ringoff.ports import Clock
 from ringoff.settings import Settings
 from ringoff.store.migrate import apply_migrations
 from ringoff.store.postgres import PostgresStore, connect_once
+from ringoff.telephony.kinds import DriverKind, installed_kinds, read_no_config
 from ringoff.telephony.simulated import SimulatedCarrier
+from ringoff.telephony.switchboard import Switchboard
 
 if TYPE_CHECKING:
     from ringoff.store.embedded import EmbeddedPostgres
@@ -158,7 +162,7 @@ async def running_database(settings: Settings) -> "AsyncIterator[tuple[str, Embe
         await postgres.stop()
 
 
-def simulated_carrier(settings: Settings, clock: SystemClock) -> SimulatedCarrier:
+def simulated_carrier(settings: Settings, clock: Clock) -> SimulatedCarrier:
     return SimulatedCarrier(
         clock,
         seed=settings.simulated_seed,
@@ -166,6 +170,17 @@ def simulated_carrier(settings: Settings, clock: SystemClock) -> SimulatedCarrie
         mix=settings.simulated_mix,
         wire_log_path=settings.simulated_wire_log,
     )
+
+
+def driver_kinds(settings: Settings) -> dict[str, DriverKind]:
+    """Every carrier that a trunk of this installation may name; other packages' never stand for our own."""
+    simulated = DriverKind(read_no_config, lambda clock: simulated_carrier(settings, clock))
+    return installed_kinds() | {"simulated": simulated}
+
+
+def _switchboard(settings: Settings, clock: Clock) -> Switchboard:
+    kinds = driver_kinds(settings)
+    return Switchboard(clock, {name: partial(kind.make, clock) for name, kind in kinds.items()})
 
 
 def _supervisor(settings: Settings, store: PostgresStore, clock: SystemClock) -> Supervisor:
@@ -182,13 +197,14 @@ def _supervisor(settings: Settings, store: PostgresStore, clock: SystemClock) ->
         sweep_batch_max=settings.sweep_batch_max,
         outbox_keep_h=settings.outbox_keep_h,
     )
-    return Supervisor(store=store, driver=simulated_carrier(settings, clock), clock=clock, limits=limits)
+    return Supervisor(store=store, driver=_switchboard(settings, clock), clock=clock, limits=limits)
 
 
 def _server_config(settings: Settings, store: PostgresStore, clock: SystemClock, metrics: Metrics) -> uvicorn.Config:
+    drivers = {name: kind.read_config for name, kind in driver_kinds(settings).items()}
     limits = ApiLimits(json_bytes_max=settings.json_bytes_max, csv_bytes_max=settings.csv_bytes_max)
     return uvicorn.Config(
-        create_app(store=store, clock=clock, limits=limits, metrics=metrics),
+        create_app(store=store, clock=clock, limits=limits, drivers=drivers, metrics=metrics),
         http="httptools",
         ws="none",
         lifespan="off",

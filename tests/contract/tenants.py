@@ -6,6 +6,7 @@ from typing import Any
 
 import httpx2
 
+from ringoff.api.app import DEFAULT_DRIVERS
 from ringoff.domain.workspace import Principal
 from ringoff.operations import agents, numbers, trunks, workspaces
 from ringoff.operations.agents import NewAgent
@@ -48,7 +49,8 @@ async def make_tenant(store: PostgresStore, name: str, number: str) -> Tenant:
         driver="simulated",
         cps_max=5,
         channels_max=10,
-        known_drivers=frozenset({"simulated"}),
+        config={},
+        drivers=DEFAULT_DRIVERS,
     )
     calling = await numbers.add_number(store, principal, number, None, trunk.trunk_id)
     return Tenant(principal, key, str(agent.agent_id), str(trunk.trunk_id), str(calling.number_id), number)

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from ringoff.api.app import DEFAULT_DRIVERS
 from ringoff.domain.call_config import CallConfig
 from ringoff.domain.call_window import CallWindow
 from ringoff.domain.errors import NothingTerminable
@@ -77,14 +78,15 @@ async def test_a_number_on_an_enabled_trunk_is_preferred(store: PostgresStore) -
         driver="simulated",
         cps_max=1,
         channels_max=1,
-        known_drivers=frozenset({"simulated"}),
+        config={},
+        drivers=DEFAULT_DRIVERS,
     )
     await numbers.add_number(store, principal, "+12025550142", None, second.trunk_id)
     wish = replace(await wish_of(store, principal), from_numbers=["+12025550142", "+12025550100"])
     assert (await calls.register_individual(store, principal, wish, NOW)).calling_number == "+12025550142"
-    await trunks.change_trunk(store, principal, second.trunk_id, trunks.TrunkChange(is_enabled=False))
+    await trunks.change_trunk(store, principal, second.trunk_id, trunks.TrunkChange(is_enabled=False), DEFAULT_DRIVERS)
     assert (await calls.register_individual(store, principal, wish, NOW)).calling_number == "+12025550100"
-    await trunks.change_trunk(store, principal, first.trunk_id, trunks.TrunkChange(is_enabled=False))
+    await trunks.change_trunk(store, principal, first.trunk_id, trunks.TrunkChange(is_enabled=False), DEFAULT_DRIVERS)
     assert (await calls.register_individual(store, principal, wish, NOW)).calling_number == "+12025550142"
 
 

@@ -20,7 +20,7 @@ from tests.support.world import World
 
 pytestmark = pytest.mark.anyio
 
-FAST = DispatchLimits(poll_s=0.05, drain_s=0.0, silence_timeout_s=0.3, congestion_slow_s=0.1)
+FAST = DispatchLimits(poll_s=0.05, drain_s=0.0, silence_timeout_s=0.3)
 
 
 async def until_ended(world: World, numbers: Sequence[str]) -> dict[str, tuple[str, str]]:

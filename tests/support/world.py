@@ -40,7 +40,9 @@ class World:
             workspace = await tx.workspaces.add_workspace(f"workspace {uuid4()}")
             key = await tx.workspaces.add_api_key(workspace.workspace_id, "key", uuid4().bytes * 2, "prefix")
             agent = await tx.workspaces.add_agent(workspace.workspace_id, "agent", "outbound", "en-US", [], {})
-            trunk = await tx.workspaces.add_trunk(workspace.workspace_id, "trunk", "simulated", cps_max, channels_max)
+            trunk = await tx.workspaces.add_trunk(
+                workspace.workspace_id, "trunk", "simulated", cps_max, channels_max, {}
+            )
             await tx.workspaces.add_number(workspace.workspace_id, CALLING_NUMBER, None, trunk.trunk_id)
         principal = Principal(workspace.workspace_id, ApiKeyId(key.api_key_id))
         return cls(store, principal, agent.agent_id, trunk.trunk_id)

@@ -1,13 +1,27 @@
 """The law of the pace, kept by simulation: no window on the wire holds more than was agreed."""
 
 import random
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ringoff.domain.attempt_records import PaceState
-from ringoff.domain.pacing import WAIT_MIN_S, Pace, allowance, effective_pace, is_congested, lookback_s, wait_s
+from ringoff.domain.pacing import (
+    PACE_SHARE_MIN,
+    RECOVERY_S,
+    SILENT_AFTER_S,
+    SILENT_SENDS_MIN,
+    WAIT_MIN_S,
+    Pace,
+    allowance,
+    effective_pace,
+    is_congested,
+    is_silent,
+    lookback_s,
+    wait_s,
+)
 
 
 def state(
@@ -18,8 +32,11 @@ def state(
     grants: list[tuple[float, int]] | None = None,
     is_enabled: bool = True,
     is_slowed: bool = False,
+    silent_count: int = 0,
+    is_silent: bool = False,
 ) -> PaceState:
-    return PaceState(cps_max, channels_max, is_enabled, is_slowed, live, grants or [])
+    reduced_cps = cps_max / 2 if is_slowed else None
+    return PaceState(cps_max, channels_max, is_enabled, reduced_cps, 0.0, silent_count, is_silent, live, grants or [])
 
 
 def run_trunk(
@@ -80,6 +97,9 @@ def test_the_agreed_pace_is_used_up_to_the_slot(cps: int) -> None:
         (state(1000), 50),
         (state(30, is_slowed=True), 2),
         (state(30, is_enabled=False), 0),
+        (state(30, silent_count=1, is_silent=True), 0),
+        (state(30, silent_count=1), 1),
+        (state(30, silent_count=1, live=1), 0),
         (state(0), 0),
         (state(30, channels_max=2), 2),
         (state(30, channels_max=2, live=2), 0),
@@ -146,3 +166,23 @@ def test_a_trunk_that_waits_for_nothing_in_time_says_the_least() -> None:
 )
 def test_a_trunk_is_congested_when_a_good_part_of_its_calls_is(recent: list[bool], expected: bool) -> None:
     assert is_congested(recent) is expected
+
+
+@given(st.floats(0.1, 500), st.floats(0, 1), st.floats(0, 1_000), st.floats(0, 1_000))
+def test_a_reduced_pace_climbs_back_and_never_above_the_limit(
+    cps: float, share: float, age_s: float, later_s: float
+) -> None:
+    def at(reduced_age_s: float) -> float:
+        trunk = replace(state(cps), reduced_cps=cps * share, reduced_age_s=reduced_age_s)
+        return effective_pace(trunk).cps_max
+
+    assert cps * PACE_SHARE_MIN * 0.999 <= at(age_s) <= at(age_s + later_s) <= cps
+    assert at(RECOVERY_S) == cps
+
+
+def test_several_requests_and_no_word_for_seconds_are_silence() -> None:
+    sends = [1.0] * SILENT_SENDS_MIN
+    assert is_silent(sends, heard_at=0.5, now=1.0 + SILENT_AFTER_S)
+    assert not is_silent(sends, heard_at=1.5, now=1.0 + SILENT_AFTER_S), "it was heard since"
+    assert not is_silent(sends, heard_at=0.5, now=0.9 + SILENT_AFTER_S), "not for long enough"
+    assert not is_silent(sends[1:], heard_at=0.5, now=100), "a single one may be the callee's network"

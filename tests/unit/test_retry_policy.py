@@ -63,6 +63,23 @@ def test_a_rejected_call_rings_again_only_if_the_setting_says_so() -> None:
     assert after(Disposition.REJECTED, policy, used=1).sub_status is SubStatus.RETRY_LIMIT_REACHED
 
 
+def test_a_callee_without_an_agent_is_rung_again_only_if_the_setting_says_so() -> None:
+    assert after(Disposition.AGENT_FAILED) == NextStep(CallStatus.FAILED, SubStatus.FAILED)
+    policy = RetryPolicy(retry_count=1, retry_failed_min=7, retry_agent_failed=True)
+    assert after(Disposition.AGENT_FAILED, policy).next_attempt_at == NOW + timedelta(minutes=7)
+
+
+def test_what_was_ended_for_want_of_a_second_permit_waits_again_and_spends_no_retry() -> None:
+    outcome = Outcome(Disposition.CANCELLED, ReleaseCause(), is_put_back=True)
+    step = next_step(outcome, RetryPolicy(), ALWAYS, 0, 0, NOW)
+    assert (step.status, step.spends_retry, step.next_attempt_at) == (
+        CallStatus.RETRY,
+        False,
+        NOW + timedelta(seconds=5),
+    )
+    assert next_step(outcome, RetryPolicy(), ALWAYS, 0, CONGESTION_COUNT_MAX, NOW).status is CallStatus.FAILED
+
+
 @pytest.mark.parametrize(
     ("voicemail", "max_length", "sub_status"),
     [

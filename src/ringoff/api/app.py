@@ -1,5 +1,6 @@
 """The HTTP application: every route of every family, the request log around them, and the document of them all."""
 
+from collections.abc import Mapping
 from typing import Final
 
 import msgspec
@@ -19,11 +20,12 @@ from ringoff.api.routing import Operation, RouteTable, routes_of
 from ringoff.api.services import ApiLimits, Services
 from ringoff.observability.metrics import CONTENT_TYPE as METRICS_TYPE
 from ringoff.observability.metrics import Metrics
-from ringoff.ports import Clock, Store
+from ringoff.ports import Clock, ReadConfig, Store
+from ringoff.telephony.kinds import read_no_config
 
-__all__ = ["ApiLimits", "create_app", "operations"]
+__all__ = ["DEFAULT_DRIVERS", "ApiLimits", "create_app", "operations"]
 
-DEFAULT_DRIVERS: Final = frozenset({"simulated"})
+DEFAULT_DRIVERS: Final[Mapping[str, ReadConfig]] = {"simulated": read_no_config}
 
 _TABLES: Final[tuple[RouteTable, ...]] = (
     workspace.ROUTES,
@@ -59,7 +61,7 @@ def create_app(
     store: Store,
     clock: Clock,
     limits: ApiLimits,
-    drivers: frozenset[str] = DEFAULT_DRIVERS,
+    drivers: Mapping[str, ReadConfig] = DEFAULT_DRIVERS,
     metrics: Metrics | None = None,
 ) -> Starlette:
     """Put the application together. ``drivers`` are the carriers that a new trunk may name."""

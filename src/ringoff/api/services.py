@@ -1,8 +1,9 @@
 """What every route needs: the store, the clock, the limits, and the drivers that are installed."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-from ringoff.ports import Clock, Store
+from ringoff.ports import Clock, ReadConfig, Store
 
 MIB = 1024 * 1024
 
@@ -24,4 +25,5 @@ class Services:
     store: Store
     clock: Clock
     limits: ApiLimits
-    drivers: frozenset[str]
+    drivers: Mapping[str, ReadConfig]
+    """The carriers that a trunk may name, each with the reader of its configuration."""

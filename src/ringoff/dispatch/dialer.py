@@ -205,7 +205,7 @@ class Dialer:
             sent.too_late.append(attempt_id)
             return
         # Known before it leaves: an instant carrier may report before originate returns.
-        self._settler.live[attempt_id] = LiveAttempt(work, call, deadline=now + self._limits.silence_timeout_s)
+        self._settler.live[attempt_id] = LiveAttempt(work, call, now + self._limits.silence_timeout_s, sent_at=now)
         try:
             async with asyncio.timeout(give_up_at - now):
                 driver_id = await self._driver.originate(request)

@@ -27,7 +27,8 @@ class DispatchLimits:
     ring_timeout_s: float = 60.0
     release_grace_s: float = 5.0
     """How long a carrier may take to confirm a release before we write it down ourselves."""
-    congestion_slow_s: float = 10.0
+    congestion_hold_s: float = 2.0
+    """The pace of a congested trunk is reduced at most this often: a burst of refusals is one."""
     sweep_batch_max: int = 5_000
     rescue_batch_max: int = 500
     outbox_keep_h: int = 72

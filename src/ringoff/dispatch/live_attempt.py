@@ -1,6 +1,6 @@
 """One attempt that this process has put on the wire, until it is settled."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 
@@ -36,6 +36,8 @@ class LiveAttempt:
     claimed: ClaimedCall
     deadline: float
     """Monotonic; what is due then depends on the phase."""
+    sent_at: float = 0.0
+    """Monotonic."""
     phase: Phase = Phase.SENT
     is_permit_over: bool = False
     """The permit's transaction has ended; until then events wait in ``early``."""
@@ -105,7 +107,7 @@ class LiveAttempt:
     def settle_entry(self, outcome: Outcome, released_at: datetime, now: datetime) -> SettleEntry:
         step = next_step(
             outcome,
-            self.config.retry,
+            replace(self.config.retry, retry_agent_failed=self.work.handling.is_failure_retried),
             self.config.window,
             self.claimed.retries_used,
             self.claimed.congestion_count,

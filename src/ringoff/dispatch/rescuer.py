@@ -1,13 +1,15 @@
 """Applies the crash rules to attempts whose lease ran out: unknown fate, never dialled again by itself."""
 
-from collections.abc import Container
+import asyncio
+from collections.abc import Container, Sequence
 
 import structlog
 
 from ringoff.dispatch.limits import DispatchLimits
+from ringoff.domain.attempt_records import ExpiredAttempt
 from ringoff.domain.errors import DatabaseUnavailable, SerializationConflict
 from ringoff.domain.identifiers import AttemptId
-from ringoff.ports import Clock, Gate, Store
+from ringoff.ports import CallDriver, Clock, Gate, Store
 
 log = structlog.get_logger()
 
@@ -16,9 +18,17 @@ class Rescuer:
     """Any number may run; each looks again under the locks before it decides."""
 
     def __init__(
-        self, *, store: Store, clock: Clock, limits: DispatchLimits, gate: Gate, ours: Container[AttemptId] = ()
+        self,
+        *,
+        store: Store,
+        driver: CallDriver,
+        clock: Clock,
+        limits: DispatchLimits,
+        gate: Gate,
+        ours: Container[AttemptId] = (),
     ) -> None:
         self._store = store
+        self._driver = driver
         self._clock = clock
         self._limits = limits
         self._gate = gate
@@ -56,5 +66,21 @@ class Rescuer:
                 await tx.dispatch.lock_for_permit(*campaign)
             settled = await tx.dispatch.reconcile(expired)
             await self._gate("rescue.before_commit")
+        await self._release_what_is_up(expired)
         log.warning("attempts of unknown fate were closed", attempts=len(expired), calls=len(settled))
         return len(expired)
+
+    async def _release_what_is_up(self, rescued: Sequence[ExpiredAttempt]) -> None:
+        """What the carrier says is up although its process is gone: nobody must talk to nobody."""
+        wait_s = self._limits.originate_timeout_ms / 1_000
+        try:
+            async with asyncio.timeout(wait_s):
+                live = await self._driver.live()
+            for attempt in rescued:
+                if attempt.attempt_id in live:
+                    log.warning("a stranded attempt is released", attempt_id=str(attempt.attempt_id))
+                    async with asyncio.timeout(wait_s):
+                        await self._driver.release(attempt.attempt_id)
+        except Exception:
+            # Their calls are closed in any case; the next rescue has other attempts.
+            log.exception("the carrier could not be asked what is up")

@@ -5,8 +5,7 @@ and writes later: a dialled call is never forgotten while the process lives.
 """
 
 import asyncio
-from collections import deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -14,19 +13,18 @@ import structlog
 
 from ringoff.dispatch.limits import DispatchLimits
 from ringoff.dispatch.live_attempt import NOTHING_CAME_BACK, LiveAttempt, OurRelease, Phase
+from ringoff.dispatch.trunk_health import TrunkHealth, TrunkKey
 from ringoff.domain.attempt_records import SettleEntry, WantedRelease
 from ringoff.domain.carrier import TrunkReport
 from ringoff.domain.errors import DatabaseUnavailable, RingoffError, SerializationConflict
 from ringoff.domain.events import CarrierEvent, PermitWanted, Progressed, Rang, Released
-from ringoff.domain.identifiers import AttemptId, OwnerId, TrunkId, WorkspaceId
-from ringoff.domain.pacing import OUTCOMES_REMEMBERED, is_congested
-from ringoff.domain.release_cause import Disposition, Outcome
+from ringoff.domain.identifiers import AttemptId, OwnerId, WorkspaceId
+from ringoff.domain.release_cause import Outcome
 from ringoff.ports import CallDriver, Clock, Gate, Store, Transaction
 
 log = structlog.get_logger()
 
 _Mark = tuple[WorkspaceId, AttemptId, datetime]
-_TrunkKey = tuple[WorkspaceId, TrunkId]
 
 
 class DatabaseTime:
@@ -51,7 +49,7 @@ class _Batch:
     rang: list[_Mark] = field(default_factory=list)
     answered: list[_Mark] = field(default_factory=list)
     entries: dict[AttemptId, SettleEntry] = field(default_factory=dict)
-    troubled: Mapping[_TrunkKey, Disposition] = field(default_factory=dict)
+    troubled: Mapping[TrunkKey, SettleEntry] = field(default_factory=dict)
 
     def without_progress_of_the_over(self) -> "_Batch":
         """An attempt that is over takes its marks with it in the same statement."""
@@ -90,8 +88,7 @@ class Settler:
         self._gate = gate
         self._events: asyncio.Queue[CarrierEvent] = asyncio.Queue()  # bounded by the channels: three events a call
         self._own_outcomes: dict[AttemptId, Outcome] = {}
-        self._recent: dict[_TrunkKey, deque[bool]] = {}
-        """The last outcomes of each trunk: whether they were congestion."""
+        self.trunk_health = TrunkHealth(store=store, driver=driver, clock=clock, limits=limits, live=self.live)
 
     def permit_over(self, attempt_ids: Sequence[AttemptId], *, is_lost: bool) -> None:
         """The permit's transaction has ended: events that came before may be settled now."""
@@ -116,7 +113,7 @@ class Settler:
         while True:
             for event in await self._driver.events(self._limits.events_batch_max):
                 if isinstance(event, TrunkReport):
-                    log.info("trunk report", trunk_id=str(event.trunk_id), is_up=event.is_up, text=event.text)
+                    self.trunk_health.reported(event)
                 else:
                     self._events.put_nowait(event)
 
@@ -130,7 +127,7 @@ class Settler:
 
     async def _take(self, events: Sequence[CarrierEvent]) -> None:
         batch = self._sort(events).without_progress_of_the_over()
-        batch.troubled = self._troubled_trunks(batch.entries.values())
+        batch.troubled = self.trunk_health.troubled(batch.entries.values())
         if not (batch.rang or batch.answered or batch.entries):
             return
         await self._gate("settle.before")
@@ -154,6 +151,7 @@ class Settler:
             if not attempt.is_permit_over:
                 attempt.early.append(event)
                 continue
+            self.trunk_health.heard(attempt, event, monotonic)
             if isinstance(event, Released):
                 outcome = self._own_outcomes.get(event.attempt_id) or attempt.outcome_of(event)
                 batch.entries[event.attempt_id] = attempt.settle_entry(outcome, event.at, now)
@@ -199,7 +197,7 @@ class Settler:
                     await tx.dispatch.record_progress(batch.rang, batch.answered)
                     if entries:
                         await tx.dispatch.settle(entries)
-                        await self._heed_trunks(tx, batch.troubled)
+                        await self.trunk_health.heed(tx, batch.troubled)
                         await self._gate("settle.before_commit")
                 return
             except SerializationConflict:
@@ -216,28 +214,6 @@ class Settler:
         lost = [self.live[entry.attempt_id].work for entry in entries if self.live[entry.attempt_id].is_permit_lost]
         for campaign in sorted({(work.workspace_id, work.agent_id, work.campaign_id) for work in lost}):
             await tx.dispatch.lock_for_permit(*campaign)
-
-    async def _heed_trunks(self, tx: Transaction, troubled: Mapping[_TrunkKey, Disposition]) -> None:
-        """A trunk that is congested is slowed, one that refuses us is stopped."""
-        for (workspace_id, trunk_id), disposition in troubled.items():
-            if disposition is Disposition.TRUNK_REFUSED:
-                log.error("trunk refused our credentials and was stopped", trunk_id=str(trunk_id))
-                await tx.dispatch.stop_trunk(workspace_id, trunk_id)
-            else:
-                await tx.dispatch.slow_trunk(workspace_id, trunk_id, self._limits.congestion_slow_s)
-
-    def _troubled_trunks(self, entries: Iterable[SettleEntry]) -> Mapping[_TrunkKey, Disposition]:
-        troubled: dict[_TrunkKey, Disposition] = {}
-        for entry in entries:
-            trunk = (entry.workspace_id, self.live[entry.attempt_id].work.trunk_id)
-            is_congestion = entry.outcome.disposition is Disposition.CONGESTION
-            recent = self._recent.setdefault(trunk, deque(maxlen=OUTCOMES_REMEMBERED))
-            recent.append(is_congestion)
-            if entry.outcome.disposition is Disposition.TRUNK_REFUSED:
-                troubled[trunk] = Disposition.TRUNK_REFUSED
-            elif is_congestion and is_congested(recent):
-                troubled.setdefault(trunk, Disposition.CONGESTION)
-        return troubled
 
     async def run_deadlines(self) -> None:
         """End what rings, talks or stays silent for too long; write down what the carrier never confirms."""

@@ -79,19 +79,24 @@ class Supervisor:
             gate=gate,
             now_override=now_override,
         )
-        self.second_permits = SecondPermits(
-            store=store,
-            driver=driver,
-            clock=clock,
+        self.second_permits = self._make_second_permits(database_time, gate)
+        self.rescuer = Rescuer(
+            store=store, driver=driver, clock=clock, limits=self._limits, gate=gate, ours=self.settler.live
+        )
+        self.sweeper = Sweeper(store=store, clock=clock, limits=self._limits, gate=gate)
+        self.campaign_clock = CampaignClock(store=store, clock=clock, limits=self._limits, now_override=now_override)
+
+    def _make_second_permits(self, database_time: DatabaseTime, gate: Gate) -> SecondPermits:
+        return SecondPermits(
+            store=self._store,
+            driver=self._driver,
+            clock=self._clock,
             database_time=database_time,
             limits=self._limits,
             owner_id=self.owner_id,
             settler=self.settler,
             gate=gate,
         )
-        self.rescuer = Rescuer(store=store, clock=clock, limits=self._limits, gate=gate, ours=self.settler.live)
-        self.sweeper = Sweeper(store=store, clock=clock, limits=self._limits, gate=gate)
-        self.campaign_clock = CampaignClock(store=store, clock=clock, limits=self._limits, now_override=now_override)
 
     def stop(self) -> None:
         """May be called at any time, and more than once."""
@@ -108,6 +113,7 @@ class Supervisor:
                     tasks.create_task(self._kept("deadlines", self.settler.run_deadlines)),
                     tasks.create_task(self._kept("leases", self.settler.run_leases)),
                     tasks.create_task(self._kept("hang-ups", self.settler.run_releases)),
+                    tasks.create_task(self._kept("trunk health", self.settler.trunk_health.run)),
                     tasks.create_task(self._kept("second permits", self.second_permits.run)),
                     tasks.create_task(self._kept("wake-ups", self._listen)),
                     tasks.create_task(self._kept("freed channels", self._wake_on_freed_channels)),

@@ -47,7 +47,13 @@ class PaceState:
     cps_max: float
     channels_max: int
     is_enabled: bool
-    is_slowed: bool
+    reduced_cps: float | None
+    """What congestion left of the pace, ``reduced_age_s`` ago."""
+    reduced_age_s: float
+    silent_count: int
+    """How often in a row the trunk was found silent."""
+    is_silent: bool
+    """The breaker is open: nobody tries."""
     live_count: int
     grants: Sequence[tuple[float, int]]
     """(age in seconds, count) of the recent grants, newest first."""

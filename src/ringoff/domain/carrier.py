@@ -38,6 +38,8 @@ class AnswerHandling:
 
     kind: HandlingKind = HandlingKind.NONE
     target: str = ""
+    is_failure_retried: bool = False
+    """Whether a callee whose agent could not be reached is rung again (after the delay for failures)."""
 
 
 @dataclass(frozen=True, slots=True)

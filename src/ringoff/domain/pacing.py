@@ -14,11 +14,22 @@ from typing import Final
 from ringoff.domain.attempt_records import PaceState
 
 BURST_S: Final = 0.1
-SLOWED_SHARE: Final = 0.5
+REDUCED_SHARE: Final = 0.5
+"""What congestion leaves of the present pace (multiplicative decrease) ..."""
+RECOVERY_S: Final = 60.0
+"""... and how long the way from nothing back to ``cps_max`` would take (additive increase)."""
+PACE_SHARE_MIN: Final = 0.05
+"""The least pace that congestion leaves, as a share of ``cps_max``."""
+BREAKER_OPEN_S: Final = 30.0
+BREAKER_OPEN_MAX_S: Final = 600.0
+SILENT_SENDS_MIN: Final = 5
+SILENT_AFTER_S: Final = 5.0
+"""A SIP server says 100 within 200 ms (RFC 3261, 17.2.1); several requests with nothing for this long are silence."""
 CONGESTED_SHARE: Final = 0.2
 CONGESTED_MIN: Final = 3
 OUTCOMES_REMEMBERED: Final = 50
 WAIT_MIN_S: Final = 0.05
+SILENT_LOOK_S: Final = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,12 +57,13 @@ class Pace:
 
 def allowance(state: PaceState, batch_max: int, slot_ttl_s: float) -> int:
     """How many requests may be granted now: by pace, by free channels, and ``batch_max`` at most."""
-    if not state.is_enabled or state.cps_max <= 0:
+    if not state.is_enabled or state.is_silent or state.cps_max <= 0:
         return 0
     pace = effective_pace(state)
     by_pace = pace.sends_max - _granted_within(state.grants, pace.window_s + slot_ttl_s)
     by_burst = pace.burst_max - _granted_within(state.grants, BURST_S)
-    by_channels = pace.channels_max - state.live_count
+    # After a silence one call tries whether the trunk answers again.
+    by_channels = (pace.channels_max if state.silent_count == 0 else 1) - state.live_count
     return max(0, min(by_pace, by_burst, by_channels, batch_max))
 
 
@@ -60,6 +72,8 @@ def wait_s(state: PaceState, slot_ttl_s: float) -> float:
 
     A trunk that is disabled or has no free channel is not waiting for time: then it is just ``WAIT_MIN_S``.
     """
+    if state.is_silent:
+        return SILENT_LOOK_S
     if not state.is_enabled or state.cps_max <= 0:
         return WAIT_MIN_S
     pace = effective_pace(state)
@@ -71,8 +85,17 @@ def wait_s(state: PaceState, slot_ttl_s: float) -> float:
 
 
 def effective_pace(state: PaceState) -> Pace:
-    """The trunk's limits, with half the pace while the carrier says that it is too much."""
-    return Pace(state.cps_max * (SLOWED_SHARE if state.is_slowed else 1), state.channels_max)
+    """The trunk's limits, and less than its pace after the carrier has said that it is too much."""
+    cps = state.cps_max
+    if state.reduced_cps is not None:
+        climbed = state.cps_max * state.reduced_age_s / RECOVERY_S
+        cps = min(cps, max(state.reduced_cps, cps * PACE_SHARE_MIN) + climbed)
+    return Pace(cps, state.channels_max)
+
+
+def is_silent(sends: Collection[float], heard_at: float, now: float) -> bool:
+    """Whether a trunk answers nothing: several requests (their monotonic times) since it was last heard, long ago."""
+    return sum(heard_at < at <= now - SILENT_AFTER_S for at in sends) >= SILENT_SENDS_MIN
 
 
 def is_congested(recent: Collection[bool]) -> bool:
@@ -85,10 +108,10 @@ def is_congested(recent: Collection[bool]) -> bool:
 
 
 def lookback_s(cps_max: float, slot_ttl_s: float) -> float:
-    """How far back a grant may still matter, slowed or not."""
+    """How far back a grant may still matter, reduced or not."""
     if cps_max <= 0:
         return slot_ttl_s
-    return Pace(cps_max * SLOWED_SHARE, 0).window_s + slot_ttl_s
+    return Pace(cps_max * PACE_SHARE_MIN, 0).window_s + slot_ttl_s
 
 
 def _granted_within(grants: Sequence[tuple[float, int]], span_s: float) -> int:

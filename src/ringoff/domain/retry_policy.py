@@ -5,6 +5,7 @@
 | answered | completed |
 | busy, no_answer, network_failure | retry after the bucket's delay while retries are left, else failed |
 | rejected | the same in the not-picked bucket if ``retry_rejected``, else failed |
+| agent_failed | the same in the failed bucket if the agent's handling says so, else failed |
 | cancelled | cancelled: an order had the ringing attempt released |
 | cancelled, but put back | as congestion: we ended it before it could ring, for want of a second permit |
 | unwanted, invalid_number | failed, never again |
@@ -36,6 +37,8 @@ class RetryPolicy:
     retry_not_picked_min: int = 30
     retry_failed_min: int = 30
     retry_rejected: bool = False
+    retry_agent_failed: bool = False
+    """Set by the agent's handling, not by the campaign."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +113,8 @@ def _delay_min(disposition: Disposition, policy: RetryPolicy) -> int | None:
         case Disposition.NO_ANSWER:
             return policy.retry_not_picked_min
         case Disposition.NETWORK_FAILURE:
+            return policy.retry_failed_min
+        case Disposition.AGENT_FAILED if policy.retry_agent_failed:
             return policy.retry_failed_min
         case Disposition.REJECTED if policy.retry_rejected:
             return policy.retry_not_picked_min

@@ -1,7 +1,7 @@
 """A tenant and the things it owns besides campaigns: keys, agents, trunks, numbers."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -55,7 +55,10 @@ class Agent:
 
 @dataclass(frozen=True, slots=True)
 class Trunk:
-    """A carrier endpoint with its limits. ``cps_max`` is originates per second, ``channels_max`` concurrent calls."""
+    """A carrier endpoint with its limits. ``cps_max`` is originates per second, ``channels_max`` concurrent calls.
+
+    ``is_up`` is what its driver said last, None when it has said nothing; ``alarm`` is what somebody should look at.
+    """
 
     trunk_id: TrunkId
     workspace_id: WorkspaceId
@@ -64,8 +67,13 @@ class Trunk:
     cps_max: float
     channels_max: int
     is_enabled: bool
+    is_up: bool | None
+    alarm: str | None
+    alarm_at: datetime | None
     created_at: datetime
     updated_at: datetime
+    config: Mapping[str, Any] = field(repr=False)
+    """Has passwords in it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -112,7 +112,7 @@ async def workspace_of(store: Store, principal: Principal) -> Workspace:
 async def _add_first_workspace(tx: Transaction) -> Workspace:
     workspace = await tx.workspaces.add_workspace(DEFAULT_WORKSPACE)
     trunk = await tx.workspaces.add_trunk(
-        workspace.workspace_id, DEFAULT_TRUNK, DEFAULT_TRUNK_DRIVER, DEFAULT_CPS_MAX, DEFAULT_CHANNELS_MAX
+        workspace.workspace_id, DEFAULT_TRUNK, DEFAULT_TRUNK_DRIVER, DEFAULT_CPS_MAX, DEFAULT_CHANNELS_MAX, {}
     )
     await tx.workspaces.add_number(workspace.workspace_id, DEFAULT_CALLING_NUMBER, None, trunk.trunk_id)
     await tx.workspaces.add_agent(

@@ -15,7 +15,7 @@ from ringoff.domain.attempt_records import (
 )
 from ringoff.domain.call import CallStatus
 from ringoff.domain.call_config import CallConfig, from_json
-from ringoff.domain.carrier import AnswerHandling, HandlingKind, TrunkSpec
+from ringoff.domain.carrier import AnswerHandling, HandlingKind, TrunkReport, TrunkSpec
 from ringoff.domain.identifiers import (
     AgentId,
     AttemptId,
@@ -25,6 +25,7 @@ from ringoff.domain.identifiers import (
     TrunkId,
     WorkspaceId,
 )
+from ringoff.domain.pacing import BREAKER_OPEN_MAX_S, BREAKER_OPEN_S, PACE_SHARE_MIN, RECOVERY_S, REDUCED_SHARE
 from ringoff.domain.termination import IDEMPOTENCY_KEEP_H
 from ringoff.store.connection import Connection, asyncpg, row_count
 from ringoff.store.sql_loader import load
@@ -60,7 +61,7 @@ class PostgresDispatch:
                     call_config=config,
                     calling_numbers=row["calling_numbers"],
                     trunk=TrunkSpec(row["workspace_id"], row["trunk_id"], row["driver"], row["trunk_config"]),
-                    handling=AnswerHandling(HandlingKind(row["handling_kind"]), row["handling_target"]),
+                    handling=_handling(row),
                     next_due_at=row["next_due_at"],
                     now=row["now"],
                 )
@@ -77,7 +78,10 @@ class PostgresDispatch:
             cps_max=row["cps_max"],
             channels_max=row["channels_max"],
             is_enabled=row["is_enabled"],
-            is_slowed=row["is_slowed"],
+            reduced_cps=row["reduced_cps"],
+            reduced_age_s=row["reduced_age_s"],
+            silent_count=row["silent_count"],
+            is_silent=row["is_silent"],
             live_count=row["live_count"],
             grants=list(zip(row["grant_ages_s"], row["grant_counts"], strict=True)),
         )
@@ -257,11 +261,31 @@ class PostgresDispatch:
         )
         return await self._counted(rows)
 
-    async def slow_trunk(self, workspace_id: WorkspaceId, trunk_id: TrunkId, for_s: float) -> None:
-        await self._connection.execute(_SQL["slow_trunk"], workspace_id, trunk_id, for_s)
+    async def slow_trunk(self, workspace_id: WorkspaceId, trunk_id: TrunkId, hold_s: float) -> None:
+        await self._connection.execute(
+            _SQL["slow_trunk"], workspace_id, trunk_id, REDUCED_SHARE, RECOVERY_S, PACE_SHARE_MIN, hold_s
+        )
 
-    async def stop_trunk(self, workspace_id: WorkspaceId, trunk_id: TrunkId) -> None:
-        await self._connection.execute(_SQL["stop_trunk"], workspace_id, trunk_id)
+    async def stop_trunk(self, workspace_id: WorkspaceId, trunk_id: TrunkId, alarm: str) -> None:
+        await self._connection.execute(_SQL["stop_trunk"], workspace_id, trunk_id, alarm)
+
+    async def trip_breaker(self, workspace_id: WorkspaceId, trunk_id: TrunkId) -> bool:
+        status = await self._connection.execute(
+            _SQL["trip_breaker"], workspace_id, trunk_id, BREAKER_OPEN_S, BREAKER_OPEN_MAX_S
+        )
+        return row_count(status) > 0
+
+    async def close_breaker(self, workspace_id: WorkspaceId, trunk_id: TrunkId) -> bool:
+        return row_count(await self._connection.execute(_SQL["close_breaker"], workspace_id, trunk_id)) > 0
+
+    async def enabled_trunks(self) -> Sequence[TrunkSpec]:
+        rows = await self._connection.fetch(_SQL["enabled_trunks"])
+        return [TrunkSpec(row["workspace_id"], row["trunk_id"], row["driver"], row["config"]) for row in rows]
+
+    async def record_trunk_report(self, report: TrunkReport) -> None:
+        await self._connection.execute(
+            _SQL["record_trunk_report"], report.workspace_id, report.trunk_id, report.is_up, report.text[:500]
+        )
 
     async def prune(self, outbox_keep_h: int, count_max: int) -> int:
         statuses = [
@@ -271,3 +295,9 @@ class PostgresDispatch:
             await self._connection.execute(_UPKEEP["prune_releases"], count_max),
         ]
         return sum(row_count(status) for status in statuses)
+
+
+def _handling(row: asyncpg.Record) -> AnswerHandling:
+    return AnswerHandling(
+        HandlingKind(row["handling_kind"]), row["handling_target"], row["handling_is_failure_retried"]
+    )

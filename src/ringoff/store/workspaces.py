@@ -69,9 +69,15 @@ class PostgresWorkspaces:
         return [(_agent(row), row["call_count"]) for row in rows]
 
     async def add_trunk(
-        self, workspace_id: WorkspaceId, name: str, driver: str, cps_max: float, channels_max: int
+        self,
+        workspace_id: WorkspaceId,
+        name: str,
+        driver: str,
+        cps_max: float,
+        channels_max: int,
+        config: Mapping[str, Any],
     ) -> Trunk:
-        return Trunk(**dict(await self._one("add_trunk", workspace_id, name, driver, cps_max, channels_max)))
+        return Trunk(**dict(await self._one("add_trunk", workspace_id, name, driver, cps_max, channels_max, config)))
 
     async def trunk(self, workspace_id: WorkspaceId, trunk_id: TrunkId) -> Trunk | None:
         row = await self._connection.fetchrow(_SQL["trunk"], workspace_id, trunk_id)
@@ -88,9 +94,10 @@ class PostgresWorkspaces:
         cps_max: float | None,
         channels_max: int | None,
         is_enabled: bool | None,
+        config: Mapping[str, Any] | None,
     ) -> Trunk | None:
         row = await self._connection.fetchrow(
-            _SQL["change_trunk"], workspace_id, trunk_id, name, cps_max, channels_max, is_enabled
+            _SQL["change_trunk"], workspace_id, trunk_id, name, cps_max, channels_max, is_enabled, config
         )
         return None if row is None else Trunk(**dict(row))
 

@@ -1,5 +1,6 @@
 """``/api/v1/trunks``: carrier endpoints and their limits."""
 
+from typing import Any
 from uuid import UUID
 
 import msgspec
@@ -22,6 +23,10 @@ class TrunkView(msgspec.Struct):
     cps_max: float
     channels_max: int
     is_enabled: bool
+    is_up: bool | None
+    alarm: str | None
+    alarm_at: Instant | None
+    config: dict[str, Any]
     created_at: Instant
     updated_at: Instant
 
@@ -35,6 +40,7 @@ class TrunkRequest(msgspec.Struct, forbid_unknown_fields=True):
     driver: str = "simulated"
     cps_max: float = 10.0
     channels_max: int = 100
+    config: dict[str, Any] = {}
 
 
 class TrunkPatch(msgspec.Struct, forbid_unknown_fields=True):
@@ -42,6 +48,7 @@ class TrunkPatch(msgspec.Struct, forbid_unknown_fields=True):
     cps_max: float | None = None
     channels_max: int | None = None
     is_enabled: bool | None = None
+    config: dict[str, Any] | None = None
 
 
 @ROUTES.add("GET", "/trunks")
@@ -60,7 +67,8 @@ async def add_trunk(services: Services, principal: Principal, body: TrunkRequest
         driver=body.driver,
         cps_max=body.cps_max,
         channels_max=body.channels_max,
-        known_drivers=services.drivers,
+        config=body.config,
+        drivers=services.drivers,
     )
     return _shown(trunk)
 
@@ -73,9 +81,9 @@ async def read_trunk(services: Services, principal: Principal, trunk_id: UUID) -
 
 @ROUTES.add("PATCH", "/trunks/{trunk_id}", errors=(404,))
 async def change_trunk(services: Services, principal: Principal, trunk_id: UUID, body: TrunkPatch) -> TrunkView:
-    """Change name, limits or state of a trunk."""
-    change = trunks.TrunkChange(body.name, body.cps_max, body.channels_max, body.is_enabled)
-    return _shown(await trunks.change_trunk(services.store, principal, TrunkId(trunk_id), change))
+    """Change name, limits, configuration (as a whole) or state of a trunk."""
+    change = trunks.TrunkChange(body.name, body.cps_max, body.channels_max, body.is_enabled, body.config)
+    return _shown(await trunks.change_trunk(services.store, principal, TrunkId(trunk_id), change, services.drivers))
 
 
 def _shown(trunk: Trunk) -> TrunkView:
@@ -86,6 +94,10 @@ def _shown(trunk: Trunk) -> TrunkView:
         cps_max=trunk.cps_max,
         channels_max=trunk.channels_max,
         is_enabled=trunk.is_enabled,
+        is_up=trunk.is_up,
+        alarm=trunk.alarm,
+        alarm_at=None if trunk.alarm_at is None else instant(trunk.alarm_at),
+        config=dict(trunks.hide_secrets(trunk.config)),
         created_at=instant(trunk.created_at),
         updated_at=instant(trunk.updated_at),
     )

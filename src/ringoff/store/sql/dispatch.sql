@@ -6,7 +6,7 @@
 -- Outside any lock: what might be dialled. The lateral probe reads one entry of call_due per campaign.
 SELECT
     k.workspace_id, k.campaign_id, k.agent_id, k.trunk_id, k.epoch, k.kind, k.call_config, k.calling_numbers,
-    t.driver, t.config AS trunk_config, g.handling_kind, g.handling_target,
+    t.driver, t.config AS trunk_config, g.handling_kind, g.handling_target, g.handling_is_failure_retried,
     due.next_attempt_at AS next_due_at,
     coalesce($1::timestamptz, statement_timestamp()) AS now
 FROM campaign k
@@ -28,10 +28,11 @@ SELECT FROM trunk WHERE workspace_id = $1 AND trunk_id = $2 FOR NO KEY UPDATE
 
 -- name: pace_state
 -- A statement of its own after lock_trunk: its snapshot must be younger than the lock. Grants are read as far back as
--- they matter: one second, or the gap between two calls of a trunk that is slower than one a second (and slowed to half).
+-- they matter: one second, or the gap between two calls of a trunk that is slower than one a second (and reduced to a twentieth).
 SELECT
     t.cps_max, t.channels_max, t.is_enabled,
-    coalesce(t.slowed_until > clock_timestamp(), false) AS is_slowed,
+    t.reduced_cps, coalesce(extract(epoch FROM clock_timestamp() - t.reduced_at)::float8, 0) AS reduced_age_s,
+    t.silent_count, coalesce(t.silent_until > clock_timestamp(), false) AS is_silent,
     (
         SELECT count(*)
         FROM dial_attempt a
@@ -42,14 +43,14 @@ SELECT
         SELECT extract(epoch FROM clock_timestamp() - g.granted_at)::float8
         FROM pace_grant g
         WHERE g.workspace_id = t.workspace_id AND g.trunk_id = t.trunk_id
-          AND g.granted_at > statement_timestamp() - make_interval(secs => greatest(1, 2 / t.cps_max) + $3)
+          AND g.granted_at > statement_timestamp() - make_interval(secs => greatest(1, 20 / t.cps_max) + $3)
         ORDER BY g.granted_at DESC
     ) AS grant_ages_s,
     ARRAY(
         SELECT g.grant_count
         FROM pace_grant g
         WHERE g.workspace_id = t.workspace_id AND g.trunk_id = t.trunk_id
-          AND g.granted_at > statement_timestamp() - make_interval(secs => greatest(1, 2 / t.cps_max) + $3)
+          AND g.granted_at > statement_timestamp() - make_interval(secs => greatest(1, 20 / t.cps_max) + $3)
         ORDER BY g.granted_at DESC
     ) AS grant_counts
 FROM trunk t
@@ -514,10 +515,42 @@ DELETE FROM release_wanted r
 WHERE (r.workspace_id, r.attempt_id) IN (SELECT * FROM unnest($1::uuid[], $2::uuid[]))
 
 -- name: slow_trunk
+-- Multiplicative decrease of what the pace is now; see domain/pacing for how it climbs back. One burst counts once.
 UPDATE trunk
-SET slowed_until = greatest(slowed_until, clock_timestamp() + make_interval(secs => $3))
+SET reduced_cps = greatest(
+        cps_max * $5::float8,
+        $3::float8 * least(
+            cps_max,
+            coalesce(reduced_cps + cps_max * extract(epoch FROM clock_timestamp() - reduced_at)::float8 / $4::float8, cps_max)
+        )
+    ),
+    reduced_at = clock_timestamp()
 WHERE workspace_id = $1 AND trunk_id = $2
+  AND (reduced_at IS NULL OR reduced_at < clock_timestamp() - make_interval(secs => $6))
 
 -- name: stop_trunk
-UPDATE trunk SET is_enabled = false, updated_at = clock_timestamp()
+UPDATE trunk SET is_enabled = false, alarm = $3, alarm_at = clock_timestamp(), updated_at = clock_timestamp()
+WHERE workspace_id = $1 AND trunk_id = $2 AND is_enabled
+
+-- name: trip_breaker
+-- Each time that a single call finds the trunk silent again, the wait doubles.
+UPDATE trunk
+SET silent_count = silent_count + 1,
+    silent_until = clock_timestamp() + make_interval(secs => least($3::float8 * power(2, silent_count), $4::float8)),
+    alarm = 'answers nothing',
+    alarm_at = clock_timestamp()
+WHERE workspace_id = $1 AND trunk_id = $2 AND (silent_until IS NULL OR silent_until <= clock_timestamp())
+
+-- name: close_breaker
+UPDATE trunk SET silent_count = 0, silent_until = NULL, alarm = NULL, alarm_at = NULL
+WHERE workspace_id = $1 AND trunk_id = $2 AND silent_count > 0
+
+-- name: enabled_trunks
+SELECT workspace_id, trunk_id, driver, config FROM trunk WHERE is_enabled ORDER BY workspace_id, trunk_id
+
+-- name: record_trunk_report
+UPDATE trunk
+SET is_up = $3,
+    alarm = CASE WHEN $3 THEN CASE WHEN silent_count > 0 THEN alarm END ELSE $4 END,
+    alarm_at = CASE WHEN $3 AND silent_count = 0 THEN NULL ELSE clock_timestamp() END
 WHERE workspace_id = $1 AND trunk_id = $2 AND is_enabled

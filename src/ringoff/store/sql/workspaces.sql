@@ -63,29 +63,40 @@ ORDER BY a.created_at DESC, a.agent_id DESC
 LIMIT $2 OFFSET $3
 
 -- name: add_trunk
-INSERT INTO trunk (workspace_id, name, driver, cps_max, channels_max) VALUES ($1, $2, $3, $4, $5)
-RETURNING trunk_id, workspace_id, name, driver, cps_max, channels_max, is_enabled, created_at, updated_at
+INSERT INTO trunk (workspace_id, name, driver, cps_max, channels_max, config) VALUES ($1, $2, $3, $4, $5, $6)
+RETURNING trunk_id, workspace_id, name, driver, cps_max, channels_max, is_enabled, is_up, alarm, alarm_at, created_at, updated_at,
+    config
 
 -- name: trunk
-SELECT trunk_id, workspace_id, name, driver, cps_max, channels_max, is_enabled, created_at, updated_at
+SELECT trunk_id, workspace_id, name, driver, cps_max, channels_max, is_enabled, is_up, alarm, alarm_at, created_at, updated_at,
+    config
 FROM trunk
 WHERE workspace_id = $1 AND trunk_id = $2
 
 -- name: trunks
-SELECT trunk_id, workspace_id, name, driver, cps_max, channels_max, is_enabled, created_at, updated_at
+SELECT trunk_id, workspace_id, name, driver, cps_max, channels_max, is_enabled, is_up, alarm, alarm_at, created_at, updated_at,
+    config
 FROM trunk
 WHERE workspace_id = $1
 ORDER BY created_at, trunk_id
 
 -- name: change_trunk
+-- Whoever enables a trunk, or gives it another configuration, has looked at its alarm: it starts anew.
 UPDATE trunk
 SET name = coalesce($3, name),
     cps_max = coalesce($4, cps_max),
     channels_max = coalesce($5, channels_max),
     is_enabled = coalesce($6, is_enabled),
+    config = coalesce($7, config),
+    alarm = CASE WHEN $6 OR $7 IS NOT NULL THEN NULL ELSE alarm END,
+    alarm_at = CASE WHEN $6 OR $7 IS NOT NULL THEN NULL ELSE alarm_at END,
+    silent_count = CASE WHEN $6 OR $7 IS NOT NULL THEN 0 ELSE silent_count END,
+    silent_until = CASE WHEN $6 OR $7 IS NOT NULL THEN NULL ELSE silent_until END,
+    is_up = CASE WHEN $7 IS NOT NULL THEN NULL ELSE is_up END,
     updated_at = clock_timestamp()
 WHERE workspace_id = $1 AND trunk_id = $2
-RETURNING trunk_id, workspace_id, name, driver, cps_max, channels_max, is_enabled, created_at, updated_at
+RETURNING trunk_id, workspace_id, name, driver, cps_max, channels_max, is_enabled, is_up, alarm, alarm_at, created_at, updated_at,
+    config
 
 -- name: add_number
 INSERT INTO number (workspace_id, number, display_name, trunk_id) VALUES ($1, $2, $3, $4)

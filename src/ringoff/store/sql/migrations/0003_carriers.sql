@@ -1,11 +1,23 @@
 -- Real carriers: what a driver needs to know of its trunk, how the answered calls of an agent are handled.
 
-ALTER TABLE trunk ADD COLUMN config jsonb NOT NULL DEFAULT '{}';
+ALTER TABLE trunk
+    ADD COLUMN config jsonb NOT NULL DEFAULT '{}',
+    -- Congestion: the pace that was left when it was last reduced; it climbs back with time (domain/pacing).
+    ADD COLUMN reduced_cps double precision,
+    ADD COLUMN reduced_at timestamptz,
+    -- The breaker: attempts in a row that nothing came back for, and until when nobody tries.
+    ADD COLUMN silent_count integer NOT NULL DEFAULT 0,
+    ADD COLUMN silent_until timestamptz,
+    -- What the driver last said, and what an operator should look at.
+    ADD COLUMN is_up boolean,
+    ADD COLUMN alarm text CHECK (length(alarm) <= 500),
+    ADD COLUMN alarm_at timestamptz;
 
 ALTER TABLE agent
     ADD COLUMN handling_kind text NOT NULL DEFAULT 'none'
         CHECK (handling_kind IN ('none', 'media_url', 'sip_uri', 'play')),
     ADD COLUMN handling_target text NOT NULL DEFAULT '',
+    ADD COLUMN handling_is_failure_retried boolean NOT NULL DEFAULT false,
     ADD CONSTRAINT handling_has_a_target CHECK ((handling_kind = 'none') = (handling_target = ''));
 
 -- NOT VALID: old rows know no new word, and a scan of all attempts under this lock would stop dialling.
