@@ -69,6 +69,8 @@ class Wakeup(StrEnum):
     """Something may have become due."""
     RELEASE = "ringoff_release"
     """An order wants attempts released."""
+    CALLBACK = "ringoff_callback"
+    """A carrier has posted a report."""
 
 
 class Clock(Protocol):
@@ -518,6 +520,31 @@ class SubscriptionStore(Protocol):
     async def all(self, workspace_id: WorkspaceId) -> Sequence[Subscription]: ...
 
 
+class CallbackStore(Protocol):
+    """What carriers post to our HTTP server, from whichever process hears it to the one that owns the attempt."""
+
+    async def trunk(self, trunk_id: TrunkId) -> TrunkSpec | None:
+        """The trunk that a report names, of whatever workspace: the report is verified with what is in its config."""
+
+    async def add_callback(
+        self,
+        workspace_id: WorkspaceId,
+        trunk_id: TrunkId,
+        attempt_id: AttemptId,
+        *,
+        sequence_number: int | None,
+        fields: Mapping[str, str],
+        fingerprint: bytes,
+    ) -> bool:
+        """Keep a verified report for the attempt's owner, and wake it; one that waits already is kept once.
+
+        False when the trunk has no such attempt.
+        """
+
+    async def callbacks_of(self, owner_id: OwnerId, count_max: int) -> Sequence[CarrierCallback]:
+        """Take up to ``count_max`` reports about attempts of this process, oldest first; they are gone with it."""
+
+
 class InvariantStore(Protocol):
     """The rules that hold at every commit, as queries."""
 
@@ -554,6 +581,8 @@ class Transaction(Protocol):
     def suppressions(self) -> SuppressionStore: ...
     @property
     def subscriptions(self) -> SubscriptionStore: ...
+    @property
+    def callbacks(self) -> CallbackStore: ...
     @property
     def invariants(self) -> InvariantStore: ...
 

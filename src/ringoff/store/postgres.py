@@ -10,6 +10,7 @@ import msgspec
 
 from ringoff.domain.errors import DatabaseUnavailable, InvalidInput, MigrationRefused, SerializationConflict
 from ringoff.ports import Wakeup
+from ringoff.store.callbacks import PostgresCallbacks
 from ringoff.store.calls import PostgresCalls
 from ringoff.store.campaigns import PostgresCampaigns
 from ringoff.store.connection import Connection
@@ -90,6 +91,10 @@ class PostgresTransaction:
     @property
     def subscriptions(self) -> PostgresSubscriptions:
         return PostgresSubscriptions(self._connection)
+
+    @property
+    def callbacks(self) -> PostgresCallbacks:
+        return PostgresCallbacks(self._connection)
 
     @property
     def invariants(self) -> PostgresInvariants:

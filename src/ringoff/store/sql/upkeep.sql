@@ -37,3 +37,13 @@ DELETE FROM release_wanted
 WHERE ctid = ANY(ARRAY(
     SELECT r.ctid FROM release_wanted r WHERE r.wanted_at < statement_timestamp() - make_interval(hours => 1) LIMIT $1
 ))
+
+-- name: prune_callbacks
+-- Of processes that died before they could take them: nobody else can act on them.
+DELETE FROM carrier_callback
+WHERE ctid = ANY(ARRAY(
+    SELECT k.ctid
+    FROM carrier_callback k
+    WHERE k.received_at < statement_timestamp() - make_interval(hours => 1)
+    LIMIT $1
+))

@@ -26,3 +26,24 @@ ALTER TABLE dial_attempt
     ADD CONSTRAINT known_disposition CHECK (disposition IN (
         'answered', 'busy', 'no_answer', 'rejected', 'unwanted', 'invalid_number', 'congestion', 'network_failure',
         'trunk_refused', 'agent_failed', 'cancelled', 'indeterminate')) NOT VALID;
+
+-- What carriers that report over HTTP have posted, until the process that owns the attempt takes it.
+CREATE TABLE carrier_callback (
+    workspace_id uuid NOT NULL,
+    callback_id bigint GENERATED ALWAYS AS IDENTITY,
+    trunk_id uuid NOT NULL,
+    attempt_id uuid NOT NULL,
+    owner_id uuid NOT NULL,
+    -- Of the carrier's order of events; not every report has one.
+    sequence_number integer,
+    fields jsonb NOT NULL,
+    -- Of the fields: a report that is posted twice waits once.
+    fingerprint bytea NOT NULL CHECK (length(fingerprint) = 32),
+    received_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    PRIMARY KEY (workspace_id, callback_id)
+);
+CREATE UNIQUE INDEX carrier_callback_once ON carrier_callback (workspace_id, attempt_id, fingerprint);
+CREATE INDEX carrier_callback_by_owner ON carrier_callback (owner_id, callback_id);
+
+-- A carrier's report names its trunk in the address, and no workspace.
+CREATE INDEX trunk_by_id ON trunk (trunk_id);
