@@ -11,6 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from ringoff.api.access import RequestLog
+from ringoff.api.carriers import carrier_routes
 from ringoff.api.errors import ErrorShape, plain_response
 from ringoff.api.native import api_keys, health, numbers, subscriptions, suppressions, trunks
 from ringoff.api.native import terminations as native_terminations
@@ -68,7 +69,7 @@ def create_app(
     shown = metrics or Metrics()
     services = Services(store, clock, limits, drivers)
     app = Starlette(
-        routes=routes_of(services, operations()),
+        routes=[*routes_of(services, operations()), *carrier_routes(services)],
         middleware=[Middleware(RequestLog, clock=clock)],
         exception_handlers={HTTPException: _unrouted},
     )

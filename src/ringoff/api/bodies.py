@@ -5,6 +5,7 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, NoReturn
+from urllib.parse import parse_qsl
 
 import msgspec
 from starlette.datastructures import FormData, UploadFile
@@ -46,6 +47,20 @@ def parse_json(text: str, name: str) -> Any:
         # The standard library's guard against numbers of thousands of digits.
         raise InvalidInput(f"{name} has a number that is too long") from None
     return value
+
+
+async def read_text_form(request: Request, bytes_max: int, fields_max: int) -> list[tuple[str, str]]:
+    """The pairs of a form without files (``application/x-www-form-urlencoded``), in UTF-8, in their order."""
+    _require_media_type(request, "application/x-www-form-urlencoded", if_missing=False)
+    body = await _read_bounded(request, bytes_max)
+    try:
+        pairs = parse_qsl(body.decode(), keep_blank_values=True, errors="strict", max_num_fields=fields_max)
+    except UnicodeDecodeError as error:
+        raise InvalidInput(f"the form is not UTF-8: {error.reason}") from None
+    except ValueError:
+        raise InvalidInput(f"the form has more than {fields_max} fields") from None
+    require_storable(dict(pairs))
+    return pairs
 
 
 async def read_form(request: Request, limits: ApiLimits) -> FormData:
