@@ -5,13 +5,14 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 from starlette.routing import Route
 
 from ringoff.api.app import ApiLimits, create_app
+from ringoff.api.carriers import PATH as CARRIER_PATH
 from ringoff.store.postgres import PostgresStore
 from tests.contract.conformance import DOCUMENT
 from tests.support.virtual_clock import VirtualClock
 
 DOCUMENT_PATHS = {"/openapi.json", "/api/v1/openapi.json"}
-# Its format is Prometheus' own.
-UNDOCUMENTED_PATHS = DOCUMENT_PATHS | {"/metrics"}
+# Its format is Prometheus' own; and what carriers post is theirs.
+UNDOCUMENTED_PATHS = DOCUMENT_PATHS | {"/metrics", CARRIER_PATH}
 
 
 def test_the_document_is_valid() -> None:

@@ -83,6 +83,8 @@ class TwilioStandIn:
         self.page_size = 50
         self.is_pausing_updates = False
         """An update is answered with the state before it, as when the carrier has not come to it yet."""
+        self.cut_updates = 0
+        """So many updates are cut off instead of answered."""
         self.answers_to_reports: list[int] = []
         self.base_url = ""
         self._tasks: set[asyncio.Task[int]] = set()
@@ -229,6 +231,11 @@ class TwilioStandIn:
         call = self.calls.get(request.match_info["sid"])
         if call is None or not self._is_ours(request):
             return _refusal(404, 20404, "not found")
+        if self.cut_updates:
+            self.cut_updates -= 1
+            assert request.transport is not None
+            request.transport.close()
+            return web.Response()
         is_up = call.status == "in-progress"
         if call.status in _FINAL or (is_up and form["Status"] == "canceled"):
             return _refusal(400, 21220, "Call is not in-progress. Cannot redirect.")

@@ -21,11 +21,6 @@ from tests.support.virtual_clock import VirtualClock
 CALLED, CALLING = "+14155550101", "+12025550100"
 
 
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
 @dataclass
 class Line:
     """What a test of the driver needs. The driver's clock stands still unless the test moves it."""

@@ -162,6 +162,16 @@ async def test_an_end_that_was_not_confirmed_is_asked_for_again(line: Line) -> N
     assert isinstance(released, Released)
 
 
+async def test_an_end_that_did_not_reach_the_carrier_is_tried_again_at_once(line: Line) -> None:
+    call = await line.dial()
+    line.carrier.cut_updates = 1
+    await line.driver.release(line.request().attempt_id)
+    await line.carrier.until(1, "POST", f"{call.sid}.json")
+    while not call.ended.is_set():
+        await line.clock.advance(1.0)
+    assert line.carrier.updates(call) == ["canceled", "canceled"]
+
+
 async def test_without_reports_the_call_is_asked_for(line: Line) -> None:
     call = await line.dial()
     await line.carrier.move(call, "in-progress", is_reported=False)

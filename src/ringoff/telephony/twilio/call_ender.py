@@ -28,13 +28,13 @@ class CallEnder:
         self._rest = rest
         self._book = book
 
-    async def end(self, call: TwilioCall) -> None:
-        """``canceled`` while it rings, ``completed`` once it is up; whichever it turns out to be.
+    async def end(self, call: TwilioCall) -> bool:
+        """``canceled`` while it rings, ``completed`` once it is up. False when the carrier was not reached.
 
         An error 21220 says that the call is in another state than we thought: it ended, or it was answered meanwhile.
         """
         if call.sid is None or call.is_over:
-            return
+            return True
         try:
             is_up = call.stage is Stage.ANSWERED
             reply = await self._rest.update(call.trunk, call.sid, "completed" if is_up else "canceled")
@@ -43,7 +43,7 @@ class CallEnder:
                 reply = await self._rest.fetch(call.trunk, call.sid)
                 if reply.http_status == 404:
                     self._unknown_to_carrier(call)
-                    return
+                    return True
             if reply.is_good:
                 self._book.note_reply(call, reply)
             # An answer that crossed the cancel: it must not talk to nobody.
@@ -53,6 +53,8 @@ class CallEnder:
                     self._book.note_reply(call, reply)
         except NotReached as error:
             log.warning("a call could not be ended yet", call_sid=call.sid, reason=str(error))
+            return False
+        return True
 
     async def ask(self, call: TwilioCall) -> None:
         """Fetch a call of which nothing was heard for a while."""
@@ -88,6 +90,7 @@ class CallEnder:
         elif found:
             log.warning("a lost call was found and is ended", attempt_id=str(call.attempt_id), call_sid=found[0])
             call.sid, call.is_doomed = found[0], True
+            # If that fails, it is known now and will be ended like any other.
             await self.end(call)
 
     def _could_be(self, call: TwilioCall, resource: Mapping[str, Any]) -> str | None:

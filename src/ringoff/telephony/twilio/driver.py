@@ -78,8 +78,8 @@ class TwilioDriver:
 
     async def use_trunks(self, trunks: Sequence[TrunkSpec]) -> None:
         self._watch.use(trunks)
-        for trunk in self._watch.due():
-            self._start(self._look_at_trunk(trunk))
+        if self._tasks is not None:
+            self._look_at_due_trunks()
 
     async def originate(self, request: OriginateRequest) -> str:
         if self._tasks is None:
@@ -267,8 +267,9 @@ class TwilioDriver:
 
     async def _end(self, call: TwilioCall) -> None:
         """Not behind the polls: somebody's telephone rings."""
-        if self._rest is not None:
-            await CallEnder(self._rest, self._book).end(call)
+        if self._rest is not None and not await CallEnder(self._rest, self._book).end(call):
+            # At the next tick again: the engine waits a few seconds before it writes the call down unconfirmed.
+            call.heard_s = self._clock.monotonic() - END_AGAIN_S
 
     # What goes on by itself
 
@@ -289,8 +290,7 @@ class TwilioDriver:
         """
         ender = CallEnder(rest, self._book)
         now_s = self._clock.monotonic()
-        for trunk in self._watch.due():
-            self._start(self._look_at_trunk(trunk))
+        self._look_at_due_trunks()
         for call in self._book:
             silent_s = now_s - call.heard_s
             if call.sid is None:
@@ -310,6 +310,10 @@ class TwilioDriver:
         elif now_s - call.sent_s >= LOST_LOOKS_S[call.looks]:
             call.looks += 1
             self._start(self._bounded(ender.look_for(call)))
+
+    def _look_at_due_trunks(self) -> None:
+        for trunk in self._watch.due():
+            self._start(self._look_at_trunk(trunk))
 
     async def _look_at_trunk(self, trunk: TwilioTrunk) -> None:
         if self._rest is not None:

@@ -166,7 +166,14 @@ class TwilioRest:
                 return Reply(response.status, _json_object(await _bounded(response)))
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
             # ValueError: an address or an answer that the library cannot make sense of.
-            raise NotReached(f"{type(error).__name__}: {error}") from error
+            raise NotReached(_reason(error, trunk)) from error
+
+
+def _reason(error: Exception, trunk: TwilioTrunk) -> str:
+    """Without the library's own words: they may hold the address, and in it the number that was asked for."""
+    words = getattr(error, "strerror", None)
+    said = f"{type(error).__name__} ({words})" if isinstance(words, str) else type(error).__name__
+    return f"{said} at {urlsplit(trunk.base_url).netloc}"
 
 
 async def _bounded(response: aiohttp.ClientResponse) -> bytes:
