@@ -1,5 +1,6 @@
 """Reports of carriers: kept once, for the owner of the attempt, taken once and in order."""
 
+import asyncio
 from uuid import uuid4
 
 import pytest
@@ -27,11 +28,13 @@ class Listening(SimulatedCarrier):
     def __init__(self) -> None:
         super().__init__(SystemClock())
         self.taken: list[CarrierCallback] = []
+        self.has_taken = asyncio.Event()
 
     async def take_callback(self, callback: CarrierCallback) -> None:
         if "Broken" in callback.fields:
             raise RuntimeError("no")
         self.taken.append(callback)
+        self.has_taken.set()
 
 
 async def dialled(store: PostgresStore) -> tuple[World, TrunkSpec, AttemptId, Supervisor]:
@@ -76,6 +79,24 @@ async def test_a_report_that_cannot_be_taken_costs_no_other(store: PostgresStore
     await keep_callback(store, trunk, attempt_id, FIELDS, "1")
     assert await taker(store, driver, supervisor.owner_id).take() == 2
     assert [callback.fields for callback in driver.taken] == [FIELDS]
+
+
+async def test_the_loop_takes_what_it_is_woken_for(store: PostgresStore) -> None:
+    _, trunk, attempt_id, supervisor = await dialled(store)
+    driver = Listening()
+    limits = DispatchLimits(poll_s=100_000.0)
+    ours = CallbackTaker(store=store, driver=driver, clock=SystemClock(), limits=limits, owner_id=supervisor.owner_id)
+    await keep_callback(store, trunk, attempt_id, FIELDS, "1")
+    running = asyncio.ensure_future(ours.run())
+    for number in (2, 3):
+        await driver.has_taken.wait()
+        driver.has_taken.clear()
+        await keep_callback(store, trunk, attempt_id, FIELDS | {"SequenceNumber": str(number)}, str(number))
+        ours.callbacks_waiting.set()
+    await driver.has_taken.wait()
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+    assert [callback.fields["SequenceNumber"] for callback in driver.taken] == ["1", "2", "3"]
 
 
 async def test_a_stranger_s_trunk_or_attempt_is_not_found(store: PostgresStore) -> None:

@@ -14,7 +14,7 @@ from tests.support.world import World
 pytestmark = pytest.mark.anyio
 
 DISPATCH, ORDERS, SWEEP = load("dispatch"), load("terminations"), load("sweep")
-COVERAGE, RULES = load("coverage"), load("invariants")
+COVERAGE, RULES, CALLBACKS = load("coverage"), load("invariants"), load("callbacks")
 # The indexes of the two big tables that a look of the watch may use, and what must narrow each of them.
 NARROWED_BY = {
     "call_pkey": "call_id",
@@ -276,6 +276,18 @@ async def test_a_page_of_a_receipt_reads_no_more_than_it_shows(crowd: World) -> 
 async def test_the_owner_of_attempts_finds_its_releases(crowd: World) -> None:
     nodes = await plan(crowd.store, DISPATCH["releases_wanted"], uuid4(), 100)
     assert "release_wanted_by_owner" in indexes(nodes)
+
+
+async def test_the_owner_of_attempts_finds_its_callbacks(crowd: World) -> None:
+    nodes = await plan(crowd.store, CALLBACKS["callbacks_of"], uuid4(), 100)
+    assert "carrier_callback_by_owner" in indexes(nodes)
+    assert not reads_whole(nodes, "carrier_callback")
+
+
+async def test_a_callback_finds_its_attempt(crowd: World) -> None:
+    given: tuple[object, ...] = (crowd.workspace_id, crowd.trunk_id, uuid4(), 1, {}, b"0" * 32)
+    nodes = await plan(crowd.store, CALLBACKS["add"], *given)
+    assert not reads_whole(nodes, "dial_attempt")
 
 
 @pytest.fixture

@@ -78,6 +78,7 @@ class TwilioStandIn:
         self.faults: deque[Fault] = deque()
         self.requests: list[tuple[str, str, dict[str, str]]] = []
         self._asked = asyncio.Event()
+        self.auth_token = AUTH_TOKEN
         self.reports_updates = True
         self.account_status = 200
         self.page_size = 50
@@ -162,7 +163,7 @@ class TwilioStandIn:
     async def post(self, call: StoodCall, fields: Mapping[str, str], url: str | None = None) -> int:
         """A signed report; the status that it is answered with."""
         url = url or call.form["StatusCallback"]
-        headers = {"X-Twilio-Signature": signature(AUTH_TOKEN, url, fields.items())}
+        headers = {"X-Twilio-Signature": signature(self.auth_token, url, fields.items())}
         async with self._session.post(url, data=dict(fields), headers=headers) as answer:
             self.answers_to_reports.append(answer.status)
             return answer.status
@@ -250,7 +251,7 @@ class TwilioStandIn:
         return 0
 
     def _is_ours(self, request: web.Request) -> bool:
-        token = base64.b64encode(f"{ACCOUNT_SID}:{AUTH_TOKEN}".encode()).decode()
+        token = base64.b64encode(f"{ACCOUNT_SID}:{self.auth_token}".encode()).decode()
         return request.headers.get("Authorization") == f"Basic {token}"
 
 

@@ -282,6 +282,35 @@ async def test_after_stop_there_are_no_events_and_no_calls(line: Line) -> None:
     await line.driver.release(line.request().attempt_id)
 
 
+async def test_stop_lets_ends_go_out(line: Line) -> None:
+    call = await line.dial()
+    await line.driver.release(line.request().attempt_id)
+    await line.driver.stop()
+    assert line.carrier.updates(call) == ["canceled"]
+
+
+async def test_a_create_that_stop_cuts_off_is_unknown(line: Line) -> None:
+    gate = asyncio.Event()
+    line.carrier.faults.append(Fault(answers_when=gate))
+    dialling = asyncio.ensure_future(line.driver.originate(line.request()))
+    await line.carrier.created.get()
+    await line.driver.stop()
+    with pytest.raises(OriginateUnknown):
+        await dialling
+    gate.set()
+
+
+async def test_a_call_is_ended_with_the_token_that_is_good_now(line: Line) -> None:
+    stale = TrunkSpec(line.trunk.workspace_id, line.trunk.trunk_id, "twilio", line.config())
+    call = await line.dial(trunk=stale)
+    line.carrier.auth_token = "a-new-token"
+    fresh = TrunkSpec(line.trunk.workspace_id, line.trunk.trunk_id, "twilio", line.config(auth_token="a-new-token"))
+    line.carrier.reports_updates = False
+    await line.driver.use_trunks([fresh])
+    await line.driver.release(line.request().attempt_id)
+    await call.ended.wait()
+
+
 async def test_an_unanswered_create_is_unknown_and_never_sent_again(line: Line) -> None:
     line.carrier.faults.append(Fault(takes_call=True, cuts=True))
     with pytest.raises(OriginateUnknown):

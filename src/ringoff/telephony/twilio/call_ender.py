@@ -69,6 +69,8 @@ class CallEnder:
             self._book.note_reply(call, reply)
         elif reply.http_status == 404:
             self._unknown_to_carrier(call)
+        else:
+            log.warning("a call could not be asked for", call_sid=call.sid, http_status=reply.http_status)
 
     async def look_for(self, call: TwilioCall) -> None:
         """Find and end the call of a create that was not answered.

@@ -35,6 +35,7 @@ log = structlog.get_logger()
 REQUESTS_MAX: Final = 4
 """Requests at a time that nobody waits for: polls, looks at trunks, looks for lost calls. Ends are not among them."""
 TICK_S: Final = 1.0
+STOP_S: Final = 2.0
 END_AGAIN_S: Final = 6.0
 """Longer than one request may take."""
 _Ended = OriginateRefused | OriginateTooLate | OriginateUnknown
@@ -54,6 +55,7 @@ class TwilioDriver:
         self._rest: TwilioRest | None = None
         self._tasks: asyncio.TaskGroup | None = None
         self._running: asyncio.Task[None] | None = None
+        self._ends: set[asyncio.Task[None]] = set()
 
     async def start(self) -> None:
         if self._running is not None:
@@ -65,7 +67,10 @@ class TwilioDriver:
         await is_open.wait()
 
     async def stop(self) -> None:
-        """Calls that are up stay up: their leases decide. Requests under way are cut off."""
+        """Ends of calls that are under way get ``STOP_S``, other requests are cut off. Calls that are up stay up: their
+        leases decide."""
+        if self._ends:
+            await asyncio.wait(self._ends, timeout=STOP_S)
         running, self._running, self._tasks = self._running, None, None
         if running is not None:
             running.cancel()
@@ -78,6 +83,10 @@ class TwilioDriver:
 
     async def use_trunks(self, trunks: Sequence[TrunkSpec]) -> None:
         self._watch.use(trunks)
+        current = {(trunk.workspace_id, trunk.trunk_id): trunk for trunk in self._watch.all()}
+        for call in self._book:
+            # A call is asked for and ended with the token that is good now.
+            call.trunk = current.get((call.trunk.workspace_id, call.trunk.trunk_id), call.trunk)
         if self._tasks is not None:
             self._look_at_due_trunks()
 
@@ -102,7 +111,8 @@ class TwilioDriver:
         except asyncio.CancelledError:
             self._abandon(call, permit)
             raise
-        if not creating.done():
+        if not creating.done() or creating.cancelled():
+            # Too slow, or cut off by ``stop``.
             self._abandon(call, permit)
             if not permit.has_left:
                 raise OriginateTooLate
@@ -263,7 +273,10 @@ class TwilioDriver:
         call.is_doomed = True
         if call.sid is not None and not call.is_over:
             call.heard_s = self._clock.monotonic()
-            self._start(self._end(call))
+            ending = self._start(self._end(call))
+            if ending is not None:
+                self._ends.add(ending)
+                ending.add_done_callback(self._ends.discard)
 
     async def _end(self, call: TwilioCall) -> None:
         """Not behind the polls: somebody's telephone rings."""
@@ -331,12 +344,12 @@ class TwilioDriver:
         async with self._requests:
             await work
 
-    def _start(self, work: Coroutine[Any, Any, None]) -> None:
+    def _start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None] | None:
         """In the group of the driver; one that fails ends no other."""
         if self._tasks is None:
             work.close()
-        else:
-            self._tasks.create_task(_survived(work))
+            return None
+        return self._tasks.create_task(_survived(work))
 
 
 async def _survived(work: Coroutine[Any, Any, None]) -> None:

@@ -90,6 +90,10 @@ class _PermittedForm(aiohttp.BytesPayload):
         self._clock = clock
 
     async def write_with_length(self, writer: AbstractStreamWriter, content_length: int | None) -> None:
+        transport = getattr(writer, "transport", None)
+        if transport is None or transport.is_closing():
+            # The carrier has closed a kept connection: nothing has left, and that is known.
+            raise ConnectionResetError
         if not self._permit.take(self._clock.monotonic()):
             raise _PermitExpired
         await super().write_with_length(writer, content_length)
