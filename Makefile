@@ -5,6 +5,7 @@ DATA_DIR ?= .ringoff
 PORT ?= 8080
 SECONDS ?= 60
 SEED ?= 1
+ASTERISK_ROOT ?= $(CURDIR)/.asterisk-root
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 INSTALLED := .venv/.installed
@@ -13,7 +14,7 @@ INSTALLED_CONTRACT := .venv-contract/.installed
 INSTALLED_RIVALS := .venv-rivals/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev run test check proof proof-tools contract chaos format bench lock clean
+.PHONY: help install install-dev run test check proof proof-tools contract chaos format bench lock clean asterisk
 
 help: ## Print this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -45,6 +46,10 @@ proof-tools:
 	    { apt-get update -qq && apt-get install -qq -y --no-install-recommends spin gcc libc6-dev; } >/dev/null 2>&1 \
 	        || echo "spin and gcc could not be installed: the tests of the model will be skipped"; \
 	else echo "spin or gcc is missing: the tests of the model will be skipped (Debian: apt-get install spin gcc libc6-dev)"; fi
+
+# Never fails: without an Asterisk its tests are skipped, and say so.
+asterisk: ## Bring an Asterisk from Debian sid into .asterisk-root for the tests of its driver (root, a minute, 600 MB)
+	@sh tests/support/asterisk_root.sh "$(ASTERISK_ROOT)"
 
 contract: $(INSTALLED_DEV) $(INSTALLED_CONTRACT) ## Throw generated requests at a real server for a minute
 	$(BIN)/python -m tests.contract.fuzz .venv-contract/bin/schemathesis

@@ -1,0 +1,1 @@
+"""The Asterisk driver: calls over any SIP trunk that an Asterisk has, steered through its REST interface (ARI)."""

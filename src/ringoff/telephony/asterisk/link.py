@@ -1,0 +1,110 @@
+"""The standing connection to one Asterisk: its events, one after the other, and whether it answers at all."""
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import aclosing
+from typing import Any, Final
+
+import structlog
+from aiohttp import WSMsgType
+
+from ringoff.ports import Clock
+from ringoff.telephony.asterisk.ari import AriClient, AriRefused, AriUnreachable
+
+log = structlog.get_logger()
+
+RETRY_S_MIN: Final = 0.5
+RETRY_S_MAX: Final = 10.0
+
+AriEvent = Mapping[str, Any]
+
+
+class _Replaced(Exception):
+    """Another process has opened the events of our application: Asterisk gives them to one only."""
+
+
+class AsteriskLink:
+    """One per Asterisk, user and application; shared by the trunks that name the same."""
+
+    def __init__(
+        self,
+        clock: Clock,
+        config: Mapping[str, Any],
+        *,
+        on_connected: Callable[["AsteriskLink"], Awaitable[None]],
+        on_event: Callable[["AsteriskLink", AriEvent], None],
+        on_state: Callable[["AsteriskLink"], None],
+    ) -> None:
+        self.ari = AriClient(clock, config["url"], config["username"], config["password"])
+        self.app: str = config["app"]
+        self.place = (config["url"], config["app"])
+        """Where the calls are: the same for two links whose passwords differ."""
+        self.is_up = False
+        self.state_text = "not connected yet"
+        self._clock = clock
+        self._on_connected = on_connected
+        self._on_event = on_event
+        self._on_state = on_state
+
+    async def run(self) -> None:
+        """Listen, and connect again for as long as it lasts; until cancelled."""
+        retry_s = RETRY_S_MIN
+        try:
+            while True:
+                reason = "the connection was lost"
+                try:
+                    await self._listen()
+                    retry_s = RETRY_S_MIN
+                except (AriUnreachable, AriRefused) as error:
+                    reason = str(error)
+                except _Replaced:
+                    # Taking it back would be taken back: whoever came last hangs up what it does not know.
+                    self._now_is(is_up=False, text=f"another process listens as {self.app!r}; start this one again")
+                    await asyncio.Event().wait()
+                self._now_is(is_up=False, text=reason)
+                await self._clock.sleep(retry_s)
+                retry_s = min(retry_s * 2, RETRY_S_MAX)
+        finally:
+            self.is_up = False
+            await self.ari.close()
+
+    async def _listen(self) -> None:
+        """Until the connection ends. Asterisk keeps the events that come while ``on_connected`` looks around."""
+        websocket = await self.ari.open_events(self.app)
+        try:
+            await self._on_connected(self)
+            self._now_is(is_up=True, text="")
+            async with aclosing(_messages(websocket)) as messages:
+                async for event in messages:
+                    if event.get("type") == "ApplicationReplaced":
+                        raise _Replaced
+                    self._hear(event)
+        finally:
+            await websocket.close()
+
+    def _hear(self, event: AriEvent) -> None:
+        try:
+            self._on_event(self, event)
+        except Exception:
+            # One event that reads unlike any other must cost no other call its events.
+            log.exception("an event of Asterisk could not be read", type=str(event.get("type")))
+
+    def _now_is(self, *, is_up: bool, text: str) -> None:
+        is_news = (is_up, text) != (self.is_up, self.state_text)
+        self.is_up, self.state_text = is_up, text
+        if is_news:
+            self._on_state(self)
+
+
+async def _messages(websocket: Any) -> Any:
+    while True:
+        message = await websocket.receive()
+        if message.type is not WSMsgType.TEXT:
+            return
+        try:
+            event = json.loads(message.data)
+        except ValueError:
+            continue
+        if isinstance(event, dict):
+            yield event
