@@ -8,6 +8,7 @@ import asyncio
 import re
 from dataclasses import dataclass, field
 from typing import Any, cast
+from uuid import uuid4
 
 _REFUSALS = {"3": "486 Busy Here", "4": "404 Not Found", "5": "503 Service Unavailable", "6": "603 Decline"}
 _RINGS_S, _TALKS_S = 0.05, 0.2
@@ -74,7 +75,7 @@ class SipPeer(asyncio.DatagramProtocol):
         assert contact is not None
         lines = [
             f"BYE {contact[1]} SIP/2.0",
-            f"Via: SIP/2.0/UDP 127.0.0.1:{self._port()};branch=z9hG4bKbye{call.tag}",
+            f"Via: SIP/2.0/UDP 127.0.0.1:{self.port};branch=z9hG4bKbye{call.tag}",
             f"From: {header(call.invite, 'To')};tag={call.tag}",
             f"To: {header(call.invite, 'From')}",
             f"Call-ID: {header(call.invite, 'Call-ID')}",
@@ -88,7 +89,7 @@ class SipPeer(asyncio.DatagramProtocol):
         found = re.match(r"INVITE sip:\+?(\d)", text)
         assert found is not None
         self.invites.append(text)
-        call = PeerCall(found[1], text, addr, f"t{len(self.invites)}")
+        call = PeerCall(found[1], text, addr, uuid4().hex)
         self.calls[call_id] = call
         self.arrived.set()
         if call.digit == "9":
@@ -106,6 +107,10 @@ class SipPeer(asyncio.DatagramProtocol):
 
     def _pick_up(self, call: PeerCall) -> None:
         call.is_answered = True
+        self.arrived.set()
+        audio = re.search(r"^m=audio (\d+) ", call.invite, re.MULTILINE)
+        if audio is not None:
+            self.rtp.last_from = ("127.0.0.1", int(audio[1]))
         sdp = (
             "v=0\r\no=peer 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\n"
             f"m=audio {self.rtp.port} RTP/AVP 0 101\r\na=rtpmap:0 PCMU/8000\r\na=rtpmap:101 telephone-event/8000\r\n"
@@ -142,7 +147,7 @@ class SipPeer(asyncio.DatagramProtocol):
             f"To: {to}" if not tag or "tag=" in to else f"To: {to};tag={tag}",
             f"Call-ID: {header(request, 'Call-ID')}",
             f"CSeq: {header(request, 'CSeq')}",
-            f"Contact: <sip:peer@127.0.0.1:{self._port()}>",
+            f"Contact: <sip:peer@127.0.0.1:{self.port}>",
             *([extra] if extra else []),
             f"Content-Length: {len(body)}",
         ]
@@ -152,7 +157,8 @@ class SipPeer(asyncio.DatagramProtocol):
         assert self._transport is not None
         self._transport.sendto(("\r\n".join(lines) + "\r\n\r\n" + body).encode(), addr)
 
-    def _port(self) -> int:
+    @property
+    def port(self) -> int:
         assert self._transport is not None
         return int(self._transport.get_extra_info("sockname")[1])
 

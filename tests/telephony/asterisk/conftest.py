@@ -97,6 +97,8 @@ def trunk_of(url: str, **changes: Any) -> TrunkSpec:
         "password": PASSWORD,
         "endpoint": "PJSIP/{number}@trunk",
         "agent_endpoint": "PJSIP/trunk/{uri}",
+        # Asterisk's cleaning up after the driver of the test before would stop the events of this one.
+        "app": f"test-{uuid4().hex}",
     }
     return TrunkSpec(WorkspaceId(uuid4()), TrunkId(uuid4()), "asterisk", read_config(config | changes))
 

@@ -1,6 +1,7 @@
 """Calls through a real Asterisk to a SIP peer: outcomes, releases at each stage, challenges, and what is left over."""
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
@@ -124,8 +125,7 @@ async def test_the_same_originate_twice_rings_once(stage: Stage) -> None:
 
 
 async def test_an_unknown_endpoint_is_a_refusal(stage: Stage) -> None:
-    trunk = trunk_of(stage.asterisk.url, endpoint="PJSIP/{number}@nobody")
-    await stage.driver.use_trunks([stage.trunk, trunk])
+    trunk = replace(stage.trunk, config={**stage.trunk.config, "endpoint": "PJSIP/{number}@nobody"})
     with pytest.raises(OriginateRefused) as refused:
         await stage.driver.originate(stage.request("+15550001", trunk=trunk))
     assert refused.value.outcome.disposition is Disposition.NETWORK_FAILURE

@@ -3,8 +3,7 @@
 import asyncio
 import base64
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -20,12 +19,12 @@ from ringoff.telephony.media.twilio_messages import (
     StreamStart,
     read_agent_message,
 )
+from tests.support.agents import agent
 from tests.support.virtual_clock import VirtualClock
 
 pytestmark = pytest.mark.anyio
 START = StreamStart("CA-1", "MZ-1", {"callee_name": "Asha"})
 FRAME = bytes(160)
-Talk = Callable[[web.WebSocketResponse], Awaitable[None]]
 
 
 @pytest.fixture
@@ -56,28 +55,6 @@ class ScriptedLeg:
     def _keep(self, told: bytes | int | str) -> None:
         self.told.append(told)
         self.news.set()
-
-
-@asynccontextmanager
-async def agent(talk: Talk) -> AsyncIterator[str]:
-    """The URL of an agent that does this with each WebSocket."""
-
-    async def accept(request: web.Request) -> web.WebSocketResponse:
-        websocket = web.WebSocketResponse()
-        await websocket.prepare(request)
-        await talk(websocket)
-        return websocket
-
-    app = web.Application()
-    app.router.add_get("/agent", accept)
-    runner = web.AppRunner(app, shutdown_timeout=0.1)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    try:
-        yield f"ws://127.0.0.1:{runner.addresses[0][1]}/agent"
-    finally:
-        await runner.cleanup()
 
 
 async def carry(url: str, leg: ScriptedLeg) -> StreamEnd:

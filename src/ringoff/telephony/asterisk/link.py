@@ -3,11 +3,10 @@
 import asyncio
 import json
 from collections.abc import Awaitable, Callable, Mapping
-from contextlib import aclosing
 from typing import Any, Final
 
 import structlog
-from aiohttp import WSMsgType
+from aiohttp import ClientWebSocketResponse, WSMsgType
 
 from ringoff.ports import Clock
 from ringoff.telephony.asterisk.ari import AriClient, AriRefused, AriUnreachable
@@ -16,6 +15,12 @@ log = structlog.get_logger()
 
 RETRY_S_MIN: Final = 0.5
 RETRY_S_MAX: Final = 10.0
+FIRST_PULSE_S: Final = 0.5
+PULSE_S: Final = 5.0
+"""After so much silence Asterisk is asked for an event of our own."""
+PULSE_ANSWER_S: Final = 3.0
+PULSE: Final = "RingoffPulse"
+PULSE_EVENT: Final = "ChannelUserevent"
 
 AriEvent = Mapping[str, Any]
 
@@ -40,6 +45,7 @@ class AsteriskLink:
         self.app: str = config["app"]
         self.place = (config["url"], config["app"])
         """Where the calls are: the same for two links whose passwords differ."""
+        self.websocket: ClientWebSocketResponse | None = None
         self.is_up = False
         self.state_text = "not connected yet"
         self._clock = clock
@@ -71,40 +77,51 @@ class AsteriskLink:
 
     async def _listen(self) -> None:
         """Until the connection ends. Asterisk keeps the events that come while ``on_connected`` looks around."""
-        websocket = await self.ari.open_events(self.app)
+        websocket = self.websocket = await self.ari.open_events(self.app)
         try:
             await self._on_connected(self)
             self._now_is(is_up=True, text="")
-            async with aclosing(_messages(websocket)) as messages:
-                async for event in messages:
-                    if event.get("type") == "ApplicationReplaced":
-                        raise _Replaced
-                    self._hear(event)
+            await self._read(websocket)
         finally:
+            self.websocket = None
             await websocket.close()
 
-    def _hear(self, event: AriEvent) -> None:
+    async def _read(self, websocket: ClientWebSocketResponse) -> None:
+        """Until it closes, or a pulse of ours does not come back.
+
+        When a connection follows another of the same application within milliseconds, Asterisk's cleaning up after the
+        old one stops the events of the new one, and leaves it open: only listening tells.
+        """
+        patience_s, is_pulse_sent = FIRST_PULSE_S, False
+        while True:
+            try:
+                message = await websocket.receive(timeout=patience_s)
+            except TimeoutError:
+                if is_pulse_sent:
+                    raise AriUnreachable("its events have stopped", has_left=False) from None
+                await self.ari.request("POST", f"/events/user/{PULSE}", params={"application": self.app})
+                patience_s, is_pulse_sent = PULSE_ANSWER_S, True
+                continue
+            if message.type is not WSMsgType.TEXT:
+                return
+            patience_s, is_pulse_sent = PULSE_S, False
+            self._hear(message.data)
+
+    def _hear(self, text: str) -> None:
         try:
-            self._on_event(self, event)
+            event = json.loads(text)
+            kind = event["type"]
+            if kind not in (PULSE_EVENT, "ApplicationReplaced"):
+                self._on_event(self, event)
         except Exception:
             # One event that reads unlike any other must cost no other call its events.
-            log.exception("an event of Asterisk could not be read", type=str(event.get("type")))
+            log.exception("an event of Asterisk could not be read")
+            return
+        if kind == "ApplicationReplaced":
+            raise _Replaced
 
     def _now_is(self, *, is_up: bool, text: str) -> None:
         is_news = (is_up, text) != (self.is_up, self.state_text)
         self.is_up, self.state_text = is_up, text
         if is_news:
             self._on_state(self)
-
-
-async def _messages(websocket: Any) -> Any:
-    while True:
-        message = await websocket.receive()
-        if message.type is not WSMsgType.TEXT:
-            return
-        try:
-            event = json.loads(message.data)
-        except ValueError:
-            continue
-        if isinstance(event, dict):
-            yield event

@@ -1,0 +1,105 @@
+"""When Asterisk is away: events that were missed, processes that fight for an application, and a silent connection."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from ringoff.clock import SystemClock
+from ringoff.domain.attempt_records import OriginateRefused
+from ringoff.domain.events import Answered, Rang
+from ringoff.domain.release_cause import Disposition, classify
+from ringoff.telephony.asterisk.driver import AsteriskDriver
+from ringoff.telephony.asterisk.link import AsteriskLink
+from tests.telephony.asterisk.conftest import WAIT_S, Listener, Stage
+
+pytestmark = pytest.mark.anyio
+
+
+def link_of(stage: Stage) -> AsteriskLink:
+    (link, _), *_ = stage.driver._links.values()
+    return link
+
+
+async def lose_connection(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> asyncio.Event:
+    """The events break off and cannot be had again until the returned event is set."""
+    link, may_return = link_of(stage), asyncio.Event()
+    open_events = link.ari.open_events
+
+    async def open_later(app: str) -> Any:
+        await may_return.wait()
+        return await open_events(app)
+
+    monkeypatch.setattr(link.ari, "open_events", open_later)
+    assert link.websocket is not None
+    await link.websocket.close()
+    await stage.listener.until(lambda: not stage.listener.reports[-1].is_up)
+    return may_return
+
+
+async def test_what_ended_unheard_is_released_after_all(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    ringing, talking = stage.request("+75550001"), stage.request("+15550002")
+    await stage.driver.originate(ringing)
+    await stage.driver.originate(talking)
+    await stage.listener.kinds(ringing.attempt_id, Rang)
+    await stage.listener.kinds(talking.attempt_id, Answered)
+    may_return = await lose_connection(stage, monkeypatch)
+    with pytest.raises(OriginateRefused) as refused:
+        await stage.driver.originate(stage.request("+15550003"))
+    assert refused.value.outcome.disposition is Disposition.CONGESTION
+    # The callee hangs up, and an order releases the other: both work without events.
+    callee = next(call for call in stage.peer.calls.values() if call.digit == "1")
+    stage.peer.hang_up(callee)
+    await stage.driver.release(ringing.attempt_id)
+    async with asyncio.timeout(WAIT_S):
+        await next(call for call in stage.peer.calls.values() if call.digit == "7").over.wait()
+    may_return.set()
+    assert not (await stage.listener.released(ringing.attempt_id)).was_answered
+    assert (await stage.listener.released(talking.attempt_id)).was_answered
+    await stage.listener.until(lambda: stage.listener.reports[-1].is_up)
+
+
+async def test_what_is_answered_unheard_is_hung_up_by_asterisk(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody would talk to the callee; and what became of the call is said to be unknown."""
+    request = stage.request("+15550001")
+    await stage.driver.originate(request)
+    may_return = await lose_connection(stage, monkeypatch)
+    async with asyncio.timeout(WAIT_S):
+        while not stage.peer.calls:
+            await stage.peer.arrived.wait()
+        await next(iter(stage.peer.calls.values())).over.wait()
+    may_return.set()
+    released = await stage.listener.released(request.attempt_id)
+    assert classify(released.cause, was_answered=released.was_answered) in (
+        Disposition.INDETERMINATE,
+        Disposition.ANSWERED,
+    )
+
+
+async def test_whoever_is_replaced_stays_away(stage: Stage) -> None:
+    other = AsteriskDriver(SystemClock())
+    await other.start()
+    listener = Listener(other)
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(listener.run())
+        await other.use_trunks([stage.trunk])
+        await listener.until(lambda: bool(listener.reports))
+        await stage.listener.until(lambda: not stage.listener.reports[-1].is_up)
+        assert "another process" in stage.listener.reports[-1].text
+        await other.stop()
+
+
+async def test_a_connection_without_events_is_opened_again(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Asterisk cleans up after an old connection when the new one is there: the pulse does not come back."""
+    link = link_of(stage)
+    request = link.ari.request
+
+    async def pulse_is_lost(method: str, path: str, **more: Any) -> Any:
+        return None if path.startswith("/events/user") else await request(method, path, **more)
+
+    monkeypatch.setattr("ringoff.telephony.asterisk.link.PULSE_ANSWER_S", 0.1)
+    monkeypatch.setattr(link.ari, "request", pulse_is_lost)
+    await stage.listener.until(lambda: not stage.listener.reports[-1].is_up)
+    monkeypatch.undo()
+    await stage.listener.until(lambda: stage.listener.reports[-1].is_up)
+    assert "events have stopped" in stage.listener.reports[-2].text
