@@ -1,14 +1,16 @@
 """When Asterisk is away: events that were missed, processes that fight for an application, and a silent connection."""
 
 import asyncio
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
 
 from ringoff.clock import SystemClock
-from ringoff.domain.attempt_records import OriginateRefused
+from ringoff.domain.attempt_records import OriginateRefused, OriginateUnknown
 from ringoff.domain.events import Answered, Rang
 from ringoff.domain.release_cause import Disposition, classify
+from ringoff.telephony.asterisk.ari import AriUnreachable
 from ringoff.telephony.asterisk.driver import AsteriskDriver
 from ringoff.telephony.asterisk.link import AsteriskLink
 from tests.telephony.asterisk.conftest import WAIT_S, Listener, Stage
@@ -103,3 +105,64 @@ async def test_a_connection_without_events_is_opened_again(stage: Stage, monkeyp
     monkeypatch.undo()
     await stage.listener.until(lambda: stage.listener.reports[-1].is_up)
     assert "events have stopped" in stage.listener.reports[-2].text
+
+
+async def test_a_call_of_unknown_fate_does_not_ring_on(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Asterisk took the request, its answer was lost: what rings is nobody's and is cancelled, without an event."""
+    link = link_of(stage)
+    post = link.ari.post_until
+
+    async def lose_answer(path: str, body: Mapping[str, Any], send_until: float) -> Any:
+        await post(path, body, send_until)
+        raise AriUnreachable("the answer was lost", has_left=True)
+
+    monkeypatch.setattr(link.ari, "post_until", lose_answer)
+    request = stage.request("+75550001")
+    with pytest.raises(OriginateUnknown):
+        await stage.driver.originate(request)
+    await over_without_answer(stage)
+    assert stage.listener.seen == {}
+
+
+async def test_an_originate_that_is_given_up_does_not_ring_on(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    link, is_sent = link_of(stage), asyncio.Event()
+    post = link.ari.post_until
+
+    async def answer_never(path: str, body: Mapping[str, Any], send_until: float) -> Any:
+        await post(path, body, send_until)
+        is_sent.set()
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(link.ari, "post_until", answer_never)
+    sending = asyncio.create_task(stage.driver.originate(stage.request("+75550001")))
+    async with asyncio.timeout(WAIT_S):
+        await is_sent.wait()
+    sending.cancel()
+    await asyncio.wait([sending])
+    assert sending.cancelled()
+    await over_without_answer(stage)
+    assert stage.listener.seen == {}
+
+
+async def test_a_release_that_comes_before_asterisk_knows_the_call(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    link = link_of(stage)
+    post = link.ari.post_until
+    request = stage.request("+75550001")
+
+    async def release_first(path: str, body: Mapping[str, Any], send_until: float) -> Any:
+        await stage.driver.release(request.attempt_id)
+        return await post(path, body, send_until)
+
+    monkeypatch.setattr(link.ari, "post_until", release_first)
+    await stage.driver.originate(request)
+    assert not (await stage.listener.released(request.attempt_id)).was_answered
+
+
+async def over_without_answer(stage: Stage) -> None:
+    """The channel is gone from Asterisk; the peer was cancelled, or was never reached."""
+    async with asyncio.timeout(WAIT_S):
+        while await stage.driver.live():  # noqa: ASYNC110 - Asterisk tells nobody of a call that is nobody's
+            await asyncio.sleep(0.02)
+    assert not any(call.is_answered for call in stage.peer.calls.values())
