@@ -1,16 +1,21 @@
 """A SIP carrier on loopback for the tests: behaves by the first digit of the dialled number, and echoes RTP.
 
 1 answers and waits for BYE, 2 answers and hangs up, 3 486, 4 404, 5 503, 6 603, 7 rings until CANCEL, 8 wants digest
-(401) and then answers, 9 says nothing, 0 answers across the CANCEL.
+of alice (87 as a proxy with 407, else 401) and then answers, 9 says nothing, 0 answers across the CANCEL.
 """
 
 import asyncio
+import hashlib
 import re
 from dataclasses import dataclass, field
 from typing import Any, cast
 from uuid import uuid4
 
 _REFUSALS = {"3": "486 Busy Here", "4": "404 Not Found", "5": "503 Service Unavailable", "6": "603 Decline"}
+_CHALLENGES = {
+    False: ("401 Unauthorized", "WWW-Authenticate"),
+    True: ("407 Proxy Authentication Required", "Proxy-Authenticate"),
+}
 _RINGS_S, _TALKS_S = 0.05, 0.2
 
 
@@ -57,10 +62,12 @@ class SipPeer(asyncio.DatagramProtocol):
 
     def datagram_received(self, data: bytes, addr: tuple[str | Any, int]) -> None:
         text = data.decode(errors="replace")
-        if text.startswith("SIP/2.0"):
-            return
         method, call_id = text.split(" ", 1)[0], header(text, "Call-ID")
         call = self.calls.get(call_id)
+        if method == "SIP/2.0":
+            if call is not None and header(text, "CSeq").endswith("BYE"):
+                call.over.set()
+            return
         if method == "OPTIONS":
             self._answer(text, addr, "200 OK", "options")
         elif method == "INVITE" and (call is None or "Authorization" in text):
@@ -97,8 +104,11 @@ class SipPeer(asyncio.DatagramProtocol):
         if call.digit in _REFUSALS:
             self._answer(text, addr, _REFUSALS[call.digit], call.tag)
         elif call.digit == "8" and "Authorization:" not in text:
-            challenge = 'WWW-Authenticate: Digest realm="peer", nonce="47ebe028cda1", algorithm=MD5, qop="auth"'
-            self._answer(text, addr, "401 Unauthorized", call.tag, challenge)
+            status, name = _CHALLENGES["INVITE sip:+87" in text]
+            challenge = f'{name}: Digest realm="peer", nonce="47ebe028cda1", algorithm=MD5, qop="auth"'
+            self._answer(text, addr, status, call.tag, challenge)
+        elif call.digit == "8" and not is_digest_right(text, "alice", "secret"):
+            self._answer(text, addr, "403 Forbidden", call.tag)
         else:
             self._answer(text, addr, "100 Trying", "")
             self._answer(text, addr, "180 Ringing", call.tag)
@@ -198,6 +208,22 @@ class _RtpEcho(asyncio.DatagramProtocol):
                 + (160 * (number + 1)).to_bytes(2, "big")
             )
             self.transport.sendto(packet, self.last_from)
+
+
+def is_digest_right(request: str, username: str, password: str) -> bool:
+    """Whether the answer to our challenge is right (RFC 2617, MD5 with qop)."""
+    credentials = header(request, "Authorization") or header(request, "Proxy-Authorization")
+    given = {name: value.strip('"') for name, value in re.findall(r'(\w+)=("[^"]*"|[^,\s]+)', credentials)}
+    if given.get("username") != username:
+        return False
+    first = _md5(f"{username}:{given['realm']}:{password}")
+    second = _md5(f"INVITE:{given['uri']}")
+    middle = ":".join(given[name] for name in ("nonce", "nc", "cnonce", "qop"))
+    return bool(given["response"] == _md5(f"{first}:{middle}:{second}"))
+
+
+def _md5(text: str) -> str:
+    return hashlib.md5(text.encode()).hexdigest()
 
 
 def header(message: str, name: str) -> str:

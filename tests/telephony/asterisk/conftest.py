@@ -90,12 +90,13 @@ class Stage:
         return OriginateRequest(**(fields | changes))
 
 
-def trunk_of(url: str, **changes: Any) -> TrunkSpec:
+def trunk_of(url: str, peer_port: int, **changes: Any) -> TrunkSpec:
     config = {
         "url": url,
         "username": USERNAME,
         "password": PASSWORD,
-        "endpoint": "PJSIP/{number}@trunk",
+        # A peer for each test: what Asterisk repeats for the test before must not reach the next.
+        "endpoint": f"PJSIP/trunk/sip:{{number}}@127.0.0.1:{peer_port}",
         "agent_endpoint": "PJSIP/trunk/{uri}",
         # Asterisk's cleaning up after the driver of the test before would stop the events of this one.
         "app": f"test-{uuid4().hex}",
@@ -104,22 +105,17 @@ def trunk_of(url: str, **changes: Any) -> TrunkSpec:
 
 
 @pytest.fixture(scope="session")
-def peer_port() -> int:
-    return free_ports(1)[0]
-
-
-@pytest.fixture(scope="session")
-def asterisk(peer_port: int) -> Iterator[RunningAsterisk]:
+def asterisk() -> Iterator[RunningAsterisk]:
     if (reason := missing()) is not None:
         pytest.skip(reason)
-    with running_asterisk(peer_port) as running:
+    with running_asterisk(free_ports(1)[0]) as running:
         yield running
 
 
 @pytest.fixture
-async def peer(peer_port: int) -> AsyncIterator[SipPeer]:
+async def peer() -> AsyncIterator[SipPeer]:
     peer = SipPeer()
-    await peer.start(peer_port)
+    await peer.start(0)
     yield peer
     await peer.stop()
 
@@ -128,7 +124,7 @@ async def peer(peer_port: int) -> AsyncIterator[SipPeer]:
 async def stage(asterisk: RunningAsterisk, peer: SipPeer) -> AsyncIterator[Stage]:
     driver = AsteriskDriver(SystemClock())
     listener = Listener(driver)
-    trunk = trunk_of(asterisk.url)
+    trunk = trunk_of(asterisk.url, peer.port)
     await driver.start()
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(listener.run())

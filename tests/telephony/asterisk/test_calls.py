@@ -115,7 +115,7 @@ async def test_the_same_originate_twice_rings_once(stage: Stage) -> None:
     listener = Listener(other)
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(listener.run())
-        trunk = trunk_of(stage.asterisk.url, app="another")
+        trunk = trunk_of(stage.asterisk.url, stage.peer.port, app="another")
         await other.use_trunks([trunk])
         await listener.until(lambda: bool(listener.reports))
         again = stage.request("+75550001", trunk=trunk, attempt_id=request.attempt_id)
@@ -133,7 +133,7 @@ async def test_an_unknown_endpoint_is_a_refusal(stage: Stage) -> None:
 
 
 async def test_a_wrong_password_takes_the_trunk_down(stage: Stage) -> None:
-    trunk = trunk_of(stage.asterisk.url, password="wrong", app="another")
+    trunk = trunk_of(stage.asterisk.url, stage.peer.port, password="wrong", app="another")
     await stage.driver.use_trunks([stage.trunk, trunk])
     await stage.listener.until(lambda: any(not report.is_up for report in stage.listener.reports))
     report = next(report for report in stage.listener.reports if not report.is_up)
@@ -156,7 +156,7 @@ async def test_nothing_leaves_after_the_deadline(stage: Stage) -> None:
 
 async def test_calls_of_a_dead_process_are_hung_up_at_start(stage: Stage) -> None:
     """Another driver in another application dies with a call up; the next of that application ends it."""
-    trunk = trunk_of(stage.asterisk.url, app="mortal")
+    trunk = trunk_of(stage.asterisk.url, stage.peer.port, app="mortal")
     for number in ("+15550001", "+75550002"):
         dying = AsteriskDriver(SystemClock())
         await dying.start()

@@ -201,7 +201,8 @@ class AsteriskDriver:
         await call.link.ari.delete(f"/channels/{call.channel_id}")
 
     async def live(self) -> frozenset[AttemptId]:
-        ids: set[AttemptId] = set()
+        # What this process knows of is up until its end was heard, which may be while Asterisk is asked for the rest.
+        ids = {call.request.attempt_id for call in self._calls.values() if call.is_accepted and not call.is_disowned}
         for link, _ in list(self._links.values()):
             if link.is_up:
                 ids |= {AttemptId(UUID(found)) for found in await _own_channels(link)}
