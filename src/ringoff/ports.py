@@ -20,7 +20,7 @@ from ringoff.domain.attempt_records import (
     SettleEntry,
     WantedRelease,
 )
-from ringoff.domain.carrier import CarrierCallback, TrunkReport, TrunkSpec
+from ringoff.domain.carrier import AnswerHandling, CarrierCallback, TrunkReport, TrunkSpec
 from ringoff.domain.events import CarrierEvent
 from ringoff.domain.identifiers import (
     AgentId,
@@ -30,7 +30,6 @@ from ringoff.domain.identifiers import (
     CampaignId,
     NumberId,
     OwnerId,
-    TerminationId,
     TrunkId,
     WorkspaceId,
 )
@@ -39,20 +38,11 @@ from ringoff.domain.records import (
     CallFilter,
     CallRow,
     CampaignRow,
-    CoveredCall,
-    CoveredRows,
-    KeptAnswer,
     NewCall,
     NewCampaign,
-    OpenCounts,
-    Receipt,
-    Subscription,
-    SuppressedNumber,
-    SweptCounts,
-    UnsettledFence,
 )
-from ringoff.domain.termination import Selector, TerminationOrder
 from ringoff.domain.workspace import Agent, ApiKey, CallingNumber, Principal, Trunk, Workspace
+from ringoff.order_ports import InvariantStore, ReceiptStore, SubscriptionStore, SuppressionStore, TerminationStore
 
 Gate = Callable[[str], Awaitable[None]]
 """A named point in the code where a race test may hold a task; see ``open_gate``."""
@@ -159,6 +149,9 @@ class WorkspaceStore(Protocol):
         config: Mapping[str, Any],
     ) -> Agent: ...
     async def agent(self, workspace_id: WorkspaceId, agent_id: AgentId) -> Agent | None: ...
+    async def change_handling(
+        self, workspace_id: WorkspaceId, agent_id: AgentId, handling: AnswerHandling
+    ) -> Agent | None: ...
     async def agents(self, workspace_id: WorkspaceId, limit: int, offset: int) -> Sequence[tuple[Agent, int]]:
         """Agents, newest first, each with its number of calls."""
 
@@ -374,152 +367,6 @@ class DispatchStore(Protocol):
         """Delete up to ``count_max`` each of what has had its time: pace grants, events, answers; how many went."""
 
 
-class TerminationStore(Protocol):
-    """Fences and row updates of the kill switch, and what settles behind them."""
-
-    async def lock_agent(self, workspace_id: WorkspaceId, agent_id: AgentId, *, shared: bool) -> None: ...
-    async def lock_campaign(self, workspace_id: WorkspaceId, campaign_id: CampaignId) -> None: ...
-    async def lock_number_fences(self, workspace_id: WorkspaceId) -> None: ...
-
-    async def new_termination_id(self) -> TerminationId:
-        """For what must name its order before the order's row is written."""
-
-    async def add_termination(
-        self,
-        workspace_id: WorkspaceId,
-        order: TerminationOrder,
-        *,
-        api_key_id: ApiKeyId | None,
-        termination_id: TerminationId | None = None,
-        suppressed_count: int = 0,
-    ) -> TerminationId:
-        """The receipt of an order that is about to raise fences; it settles with the last of them."""
-
-    async def probe_campaign(
-        self, workspace_id: WorkspaceId, campaign_id: CampaignId, agent_id: AgentId | None
-    ) -> CallId | None:
-        """One terminable call of the campaign (if it is that agent's): the witness, found without a lock."""
-
-    async def probe_agent(self, workspace_id: WorkspaceId, agent_id: AgentId) -> CallId | None: ...
-    async def probe_numbers(self, workspace_id: WorkspaceId, selector: Selector) -> CallId | None: ...
-    async def is_terminable(self, workspace_id: WorkspaceId, call_id: CallId) -> bool:
-        """Whether the witness still stands; one row, for a look under the lock."""
-
-    async def fence_campaign(
-        self, workspace_id: WorkspaceId, termination_id: TerminationId, campaign_id: CampaignId, sub_status: str
-    ) -> None:
-        """Raise the campaign's epoch. Only under its exclusive lock."""
-
-    async def fence_agent(self, workspace_id: WorkspaceId, termination_id: TerminationId, agent_id: AgentId) -> int:
-        """Raise the epoch of each campaign of the agent with an open call; how many. Only under its exclusive lock."""
-
-    async def fence_numbers(self, workspace_id: WorkspaceId, termination_id: TerminationId, selector: Selector) -> None:
-        """Raise a fence for each number. Only under the workspace's exclusive lock of number fences."""
-
-    async def record_ongoing(
-        self, workspace_id: WorkspaceId, termination_id: TerminationId, order: TerminationOrder
-    ) -> int:
-        """Under the order's lock: count covered calls on the wire, and ask for their release if the order hangs up."""
-
-    async def lock_rows(self, workspace_id: WorkspaceId, selector: Selector, rows_max: int) -> CoveredRows | None:
-        """Lock the open calls of call ids or numbers, which permits meet there; None when there are too many."""
-
-    async def cancel_rows(
-        self,
-        workspace_id: WorkspaceId,
-        order: TerminationOrder,
-        rows: CoveredRows,
-        *,
-        api_key_id: ApiKeyId | None,
-        termination_id: TerminationId | None = None,
-        suppressed_count: int = 0,
-    ) -> TerminationId:
-        """Cancel and bar what ``lock_rows`` has locked, with a receipt that is settled at once."""
-
-    async def next_unsettled(self) -> UnsettledFence | None:
-        """One fence to sweep, locked against other sweepers, or None."""
-
-    async def sweep(self, fence: UnsettledFence, count_max: int) -> SweptCounts:
-        """Settle up to ``count_max`` covered rows behind the fence and add to the receipt."""
-
-    async def close_fence(self, fence: UnsettledFence) -> bool:
-        """Mark the fence settled if no covered row is left; the receipt settles with its last fence."""
-
-    async def close(self, workspace_id: WorkspaceId, termination_id: TerminationId) -> None:
-        """Settle the receipt if none of its fences is open."""
-
-    async def backlog(self) -> int:
-        """Orders that are not settled yet, of all workspaces."""
-
-
-class ReceiptStore(Protocol):
-    """What is read of orders: receipts, what they covered or would cover, and answers that are given again."""
-
-    async def receipt(self, workspace_id: WorkspaceId, termination_id: TerminationId) -> Receipt | None: ...
-    async def receipts(
-        self, workspace_id: WorkspaceId, before: TerminationId | None, state: str | None, limit: int
-    ) -> Sequence[Receipt]:
-        """Newest first, below ``before``."""
-
-    async def covered(
-        self, workspace_id: WorkspaceId, termination_id: TerminationId, after: CallId | None, limit: int
-    ) -> Sequence[CoveredCall]:
-        """Calls of the receipt by id, above ``after``: settled ones, and pending ones behind its fences."""
-
-    async def open_counts(self, workspace_id: WorkspaceId, selector: Selector) -> Sequence[OpenCounts]:
-        """By campaign, what an order with this selector would find now. Only in a snapshot."""
-
-    async def sample(self, workspace_id: WorkspaceId, selector: Selector, limit: int) -> Sequence[CoveredCall]: ...
-
-    async def claim_key(self, workspace_id: WorkspaceId, key: str, fingerprint: bytes, keep_h: int) -> bool:
-        """Whether this transaction may give the order of this key; waits for others that try."""
-
-    async def kept_answer(self, workspace_id: WorkspaceId, key: str) -> KeptAnswer | None: ...
-    async def keep_answer(
-        self, workspace_id: WorkspaceId, key: str, termination_id: TerminationId, answer: Any
-    ) -> None: ...
-
-
-class SuppressionStore(Protocol):
-    """Numbers that must not be rung. Add first, then take the exclusive lock of number fences until the commit."""
-
-    async def add(
-        self,
-        workspace_id: WorkspaceId,
-        numbers: Sequence[str],
-        *,
-        reason: str | None,
-        api_key_id: ApiKeyId | None,
-        termination_id: TerminationId | None = None,
-    ) -> int:
-        """How many are new."""
-
-    async def lock(self, workspace_id: WorkspaceId) -> None:
-        """That exclusive lock, for whoever gives no order: outside the pool of orders, so it ends who stands still."""
-
-    async def import_contacts(
-        self, workspace_id: WorkspaceId, rows: AsyncIterator[bytes], *, reason: str | None, api_key_id: ApiKeyId | None
-    ) -> int:
-        """Add the numbers of contact rows as the upload's reader writes them; how many are new."""
-
-    async def page(
-        self, workspace_id: WorkspaceId, after: str, number: str | None, limit: int
-    ) -> Sequence[SuppressedNumber]:
-        """By number, above ``after``."""
-
-    async def count(self, workspace_id: WorkspaceId) -> int: ...
-    async def remove(self, workspace_id: WorkspaceId, number: str) -> bool: ...
-
-
-class SubscriptionStore(Protocol):
-    """Who wants to hear of which events: without a subscription none is written."""
-
-    async def replace(
-        self, workspace_id: WorkspaceId, agent_id: AgentId | None, event_types: Sequence[str]
-    ) -> None: ...
-    async def all(self, workspace_id: WorkspaceId) -> Sequence[Subscription]: ...
-
-
 class CallbackStore(Protocol):
     """What carriers post to our HTTP server, from whichever process hears it to the one that owns the attempt."""
 
@@ -543,19 +390,6 @@ class CallbackStore(Protocol):
 
     async def callbacks_of(self, owner_id: OwnerId, count_max: int) -> Sequence[CarrierCallback]:
         """Take up to ``count_max`` reports about attempts of this process, oldest first; they are gone with it."""
-
-
-class InvariantStore(Protocol):
-    """The rules that hold at every commit, as queries."""
-
-    def watched(self) -> Sequence[str]:
-        """Rules that may be checked every minute: with ``since``, they look at what is on the move."""
-
-    def audits(self) -> Sequence[str]:
-        """Rules that read whole tables."""
-
-    async def broken(self, name: str, count_max: int, since: datetime | None = None) -> Sequence[str]:
-        """Ids that break the rule; none is the healthy answer."""
 
 
 class Transaction(Protocol):

@@ -75,6 +75,11 @@ def attacks(ours: Tenant, theirs: Tenant, list_id: str, call_id: str, key_id: st
         ),
         ("GET", f"{NATIVE}/trunks/{{trunk_id}}"): ({}, 404),
         ("PATCH", f"{NATIVE}/trunks/{{trunk_id}}"): ({"json": {"is_enabled": False}}, 404),
+        ("GET", f"{NATIVE}/agents/{{agent_id}}/handling"): ({}, 404),
+        ("PUT", f"{NATIVE}/agents/{{agent_id}}/handling"): (
+            {"json": {"kind": "media_url", "target": "wss://x.example.com"}},
+            404,
+        ),
         ("GET", f"{NATIVE}/numbers"): ({}, 200),
         ("POST", f"{NATIVE}/numbers"): ({"json": {"number": "+12025550177", "trunk_id": ours.trunk_id}}, 404),
         ("DELETE", f"{NATIVE}/numbers/{{number_id}}"): ({}, 404),

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
@@ -11,6 +12,7 @@ from ringoff.dispatch.limits import DispatchLimits
 from ringoff.dispatch.supervisor import Supervisor
 from ringoff.domain.call_config import CallConfig
 from ringoff.domain.call_window import CallWindow
+from ringoff.domain.carrier import HandlingKind, answer_handling
 from ringoff.domain.retry_policy import RetryPolicy
 from ringoff.observability.invariants import broken_invariants
 from ringoff.store.postgres import PostgresStore
@@ -194,3 +196,22 @@ async def test_campaigns_of_one_trunk_take_turns_at_its_pace(store: PostgresStor
                 await supervisor.dispatcher.dispatch_round(dials)
     dialled = [request.called_number in first for request in carrier.wire[:6]]
     assert dialled.count(True) == dialled.count(False) == 3
+
+
+async def test_the_rendered_prompt_and_the_ids_go_along_to_the_agent(store: PostgresStore) -> None:
+    world = await World.make(store)
+    carrier = ScriptedCarrier()
+    supervisor = Supervisor(store=store, driver=carrier, clock=SystemClock())
+    async with store.transaction() as tx:
+        agent = await tx.workspaces.add_agent(
+            world.workspace_id, "caller", "outbound", "en-US", [], {"task": "Ring @{{mobile_number}}, @{{callee_name}}"}
+        )
+        handling = answer_handling(HandlingKind.MEDIA_URL, "wss://agent.example.com")
+        await tx.workspaces.change_handling(world.workspace_id, agent.agent_id, handling)
+    world = replace(world, agent_id=agent.agent_id)
+    await world.campaign(["+12025550111"])
+    await world.dial(supervisor, SystemClock().monotonic())
+    [request] = carrier.wire
+    assert request.handling == handling
+    assert request.parameters["call_id"] == str(request.call_id)
+    assert request.parameters["agent_prompt"].startswith("Ring +12025550111, ")

@@ -7,6 +7,7 @@ import pytest
 
 from ringoff.domain.carrier import TrunkSpec
 from ringoff.domain.identifiers import TrunkId, WorkspaceId
+from ringoff.ports import CallDriver
 from ringoff.telephony.simulated import SimulatedCarrier
 from tests.support.virtual_clock import VirtualClock
 from tests.telephony.conformance import Carrier, CarrierConformance, Case
@@ -29,7 +30,7 @@ class SimulatedCase:
 
     def __init__(self) -> None:
         self._clock = VirtualClock()
-        self.driver = SimulatedCarrier(self._clock)
+        self.driver: CallDriver = SimulatedCarrier(self._clock)
         self.trunk = TrunkSpec(WorkspaceId(UUID(int=1)), TrunkId(UUID(int=2)), "simulated")
 
     def number_for(self, case: Case) -> str | None:

@@ -13,7 +13,7 @@ from starlette.responses import Response
 from ringoff.api.access import RequestLog
 from ringoff.api.carriers import carrier_routes
 from ringoff.api.errors import ErrorShape, plain_response
-from ringoff.api.native import api_keys, health, numbers, subscriptions, suppressions, trunks
+from ringoff.api.native import api_keys, handlings, health, numbers, subscriptions, suppressions, trunks
 from ringoff.api.native import terminations as native_terminations
 from ringoff.api.openapi import document
 from ringoff.api.ringg import agents, calls, campaigns, history, terminate, workspace
@@ -22,11 +22,14 @@ from ringoff.api.services import ApiLimits, Services
 from ringoff.observability.metrics import CONTENT_TYPE as METRICS_TYPE
 from ringoff.observability.metrics import Metrics
 from ringoff.ports import Clock, ReadConfig, Store
-from ringoff.telephony.kinds import read_no_config
+from ringoff.telephony.kinds import REAL_KINDS, read_no_config
 
 __all__ = ["DEFAULT_DRIVERS", "ApiLimits", "create_app", "operations"]
 
-DEFAULT_DRIVERS: Final[Mapping[str, ReadConfig]] = {"simulated": read_no_config}
+DEFAULT_DRIVERS: Final[Mapping[str, ReadConfig]] = {
+    "simulated": read_no_config,
+    **{name: kind.read_config for name, kind in REAL_KINDS.items()},
+}
 
 _TABLES: Final[tuple[RouteTable, ...]] = (
     workspace.ROUTES,
@@ -41,6 +44,7 @@ _TABLES: Final[tuple[RouteTable, ...]] = (
     suppressions.ROUTES,
     subscriptions.ROUTES,
     trunks.ROUTES,
+    handlings.ROUTES,
     numbers.ROUTES,
     api_keys.ROUTES,
     health.ROUTES,

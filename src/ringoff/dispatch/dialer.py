@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 
 import structlog
 
+from ringoff.dispatch.agent_prompts import AgentPrompts
 from ringoff.dispatch.limits import DispatchLimits
 from ringoff.dispatch.live_attempt import SENT_OR_NOT, LiveAttempt
 from ringoff.dispatch.settler import DatabaseTime, Settler
@@ -69,12 +70,14 @@ class Dialer:
         self._settler = settler
         self._gate = gate
         self._now_override = now_override
+        self._prompts = AgentPrompts(store)
 
     async def dial(self, work: DialWork, claimed: Sequence[ClaimedCall], slot_at: float) -> None:
         """Permit and originate one claimed batch. ``slot_at`` is the monotonic time before its pace was taken."""
         open_calls, deferred = self._split_by_window(work, claimed)
         unsent = [call.attempt_id for call in claimed]
         try:
+            await self._prompts.learn(work)
             if deferred:
                 await self._defer(work, claimed, deferred)
                 unsent = [call.attempt_id for call in open_calls]
@@ -193,7 +196,7 @@ class Dialer:
             called_number=call.called_number,
             calling_number=call.calling_number,
             handling=work.handling,
-            parameters=agent_parameters(work, call),
+            parameters=agent_parameters(work, call, self._prompts.prompt(work)),
             ring_timeout_s=self._limits.ring_timeout_s,
             talk_max_s=(call.call_config or work.call_config).max_call_length_s,
             send_until=send_until,

@@ -7,6 +7,7 @@ from uuid import uuid4
 
 import structlog
 
+from ringoff.dispatch.callbacks import CallbackTaker
 from ringoff.dispatch.campaign_clock import CampaignClock
 from ringoff.dispatch.dialer import Dialer
 from ringoff.dispatch.dispatcher import Dispatcher
@@ -83,6 +84,9 @@ class Supervisor:
         self.rescuer = Rescuer(
             store=store, driver=driver, clock=clock, limits=self._limits, gate=gate, ours=self.settler.live
         )
+        self.callbacks = CallbackTaker(
+            store=store, driver=driver, clock=clock, limits=self._limits, owner_id=self.owner_id
+        )
         self.sweeper = Sweeper(store=store, clock=clock, limits=self._limits, gate=gate)
         self.campaign_clock = CampaignClock(store=store, clock=clock, limits=self._limits, now_override=now_override)
 
@@ -115,6 +119,7 @@ class Supervisor:
                     tasks.create_task(self._kept("hang-ups", self.settler.run_releases)),
                     tasks.create_task(self._kept("trunk health", self.settler.trunk_health.run)),
                     tasks.create_task(self._kept("second permits", self.second_permits.run)),
+                    tasks.create_task(self._kept("callbacks", self.callbacks.run)),
                     tasks.create_task(self._kept("wake-ups", self._listen)),
                     tasks.create_task(self._kept("freed channels", self._wake_on_freed_channels)),
                     tasks.create_task(self._kept("rescuer", self.rescuer.run)),
@@ -163,6 +168,8 @@ class Supervisor:
                             self.dispatcher.wake()
                         if Wakeup.RELEASE in burst:
                             self.settler.release_wanted.set()
+                        if Wakeup.CALLBACK in burst:
+                            self.callbacks.callbacks_waiting.set()
             except DatabaseUnavailable as error:
                 log.warning("listening waits for the database", reason=error.message)
                 await self._clock.sleep(self._limits.backoff_s)

@@ -35,6 +35,7 @@ class DialWork:
     calling_numbers: Sequence[str]
     trunk: TrunkSpec
     handling: AnswerHandling
+    agent_changed_at: datetime
     next_due_at: datetime
     now: datetime
     """The database's clock at the time of reading (or the caller's ``now``)."""

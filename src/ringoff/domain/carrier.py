@@ -1,10 +1,12 @@
 """What a driver is told: the trunk that it dials through, and how an answered call is handed to its agent."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
 
+from ringoff.domain.errors import InvalidInput
 from ringoff.domain.identifiers import AttemptId, TrunkId, WorkspaceId
 
 
@@ -40,6 +42,37 @@ class AnswerHandling:
     target: str = ""
     is_failure_retried: bool = False
     """Whether a callee whose agent could not be reached is rung again (after the delay for failures)."""
+
+
+TARGET_LENGTH_MAX: Final = 1_000
+_PRINTED: Final = r"[!-~]"
+_TARGETS: Final[Mapping[HandlingKind, tuple[re.Pattern[str], str]]] = {
+    # Nobody's password belongs into a URL that goes through logs: parameters are the place for tokens.
+    HandlingKind.MEDIA_URL: (
+        re.compile(rf"wss?://(?![^/?#]*@){_PRINTED}+"),
+        "must be a ws:// or wss:// URL without a user name or password",
+    ),
+    HandlingKind.SIP_URI: (re.compile(rf"sips?:{_PRINTED}+"), "must be a sip: or sips: URI"),
+    HandlingKind.PLAY: (
+        re.compile(rf"(https?://(?![^/?#]*@)|[a-z]+:){_PRINTED}+"),
+        "must be the address of an audio file (https://...) or a media URI of the carrier (sound:...)",
+    ),
+}
+
+
+def answer_handling(kind: HandlingKind, target: str, *, is_failure_retried: bool = False) -> AnswerHandling:
+    """Checked. Whether a trunk's driver can do it shows when it dials: agents and trunks meet in a campaign.
+
+    Raises ``InvalidInput`` with the field.
+    """
+    if kind is HandlingKind.NONE:
+        if target:
+            raise InvalidInput("target must be empty for the kind none", field="target")
+        return AnswerHandling(kind, "", is_failure_retried)
+    pattern, rule = _TARGETS[kind]
+    if len(target) > TARGET_LENGTH_MAX or not pattern.fullmatch(target):
+        raise InvalidInput(f"target {rule}, of at most {TARGET_LENGTH_MAX} characters", field="target")
+    return AnswerHandling(kind, target, is_failure_retried)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from ringoff.domain.carrier import AnswerHandling
 from ringoff.domain.identifiers import AgentId, ApiKeyId, NumberId, TrunkId, WorkspaceId
 
 
@@ -49,6 +50,7 @@ class Agent:
     primary_language: str
     custom_variables: tuple[str, ...]
     config: Mapping[str, Any]
+    handling: AnswerHandling
     created_at: datetime
     updated_at: datetime
 

@@ -1,9 +1,10 @@
-"""The AI voice agents that talk in the calls: list, read, create."""
+"""The AI voice agents that talk in the calls: list, read, create, and who takes their calls."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from ringoff.domain.carrier import AnswerHandling
 from ringoff.domain.errors import InvalidInput, NotFound
 from ringoff.domain.identifiers import AgentId
 from ringoff.domain.workspace import Agent, Principal
@@ -51,6 +52,15 @@ async def create_agent(store: Store, principal: Principal, new: NewAgent) -> Age
         return await tx.workspaces.add_agent(
             principal.workspace_id, new.display_name, new.agent_type, new.primary_language, variables, new.config
         )
+
+
+async def change_handling(store: Store, principal: Principal, agent_id: AgentId, handling: AnswerHandling) -> Agent:
+    """Say who takes the agent's answered calls, from the next request to ring on."""
+    async with store.transaction() as tx:
+        agent = await tx.workspaces.change_handling(principal.workspace_id, agent_id, handling)
+    if agent is None:
+        raise NotFound("Agent not found", field="agent_id")
+    return agent
 
 
 def _distinct_variables(given: Sequence[str]) -> tuple[str, ...]:

@@ -15,7 +15,7 @@ from ringoff.domain.attempt_records import (
 )
 from ringoff.domain.call import CallStatus
 from ringoff.domain.call_config import CallConfig, from_json
-from ringoff.domain.carrier import AnswerHandling, HandlingKind, TrunkReport, TrunkSpec
+from ringoff.domain.carrier import TrunkReport, TrunkSpec
 from ringoff.domain.identifiers import (
     AgentId,
     AttemptId,
@@ -29,6 +29,7 @@ from ringoff.domain.pacing import BREAKER_OPEN_MAX_S, BREAKER_OPEN_S, PACE_SHARE
 from ringoff.domain.termination import IDEMPOTENCY_KEEP_H
 from ringoff.store.connection import Connection, asyncpg, row_count
 from ringoff.store.sql_loader import load
+from ringoff.store.workspaces import handling_of
 
 _SQL = load("dispatch")
 _UPKEEP = load("upkeep")
@@ -61,7 +62,8 @@ class PostgresDispatch:
                     call_config=config,
                     calling_numbers=row["calling_numbers"],
                     trunk=TrunkSpec(row["workspace_id"], row["trunk_id"], row["driver"], row["trunk_config"]),
-                    handling=_handling(row),
+                    handling=handling_of(row),
+                    agent_changed_at=row["agent_changed_at"],
                     next_due_at=row["next_due_at"],
                     now=row["now"],
                 )
@@ -296,9 +298,3 @@ class PostgresDispatch:
             await self._connection.execute(_UPKEEP["prune_callbacks"], count_max),
         ]
         return sum(row_count(status) for status in statuses)
-
-
-def _handling(row: asyncpg.Record) -> AnswerHandling:
-    return AnswerHandling(
-        HandlingKind(row["handling_kind"]), row["handling_target"], row["handling_is_failure_retried"]
-    )

@@ -5,6 +5,7 @@ from typing import Any
 
 import asyncpg
 
+from ringoff.domain.carrier import AnswerHandling, HandlingKind
 from ringoff.domain.identifiers import AgentId, ApiKeyId, NumberId, TrunkId, WorkspaceId
 from ringoff.domain.workspace import Agent, ApiKey, CallingNumber, Principal, Trunk, Workspace
 from ringoff.store.connection import Connection
@@ -62,6 +63,19 @@ class PostgresWorkspaces:
 
     async def agent(self, workspace_id: WorkspaceId, agent_id: AgentId) -> Agent | None:
         row = await self._connection.fetchrow(_SQL["agent"], workspace_id, agent_id)
+        return None if row is None else _agent(row)
+
+    async def change_handling(
+        self, workspace_id: WorkspaceId, agent_id: AgentId, handling: AnswerHandling
+    ) -> Agent | None:
+        row = await self._connection.fetchrow(
+            _SQL["change_handling"],
+            workspace_id,
+            agent_id,
+            handling.kind,
+            handling.target,
+            handling.is_failure_retried,
+        )
         return None if row is None else _agent(row)
 
     async def agents(self, workspace_id: WorkspaceId, limit: int, offset: int) -> Sequence[tuple[Agent, int]]:
@@ -137,6 +151,7 @@ def _agent(row: asyncpg.Record) -> Agent:
         workspace_id=row["workspace_id"],
         display_name=row["display_name"],
         agent_type=row["agent_type"],
+        handling=handling_of(row),
         primary_language=row["primary_language"],
         custom_variables=tuple(row["custom_variables"]),
         config=row["config"],
@@ -153,4 +168,11 @@ def _number(row: asyncpg.Record) -> CallingNumber:
         display_name=row["display_name"],
         trunk_id=row["trunk_id"],
         created_at=row["created_at"],
+    )
+
+
+def handling_of(row: asyncpg.Record) -> AnswerHandling:
+    """From the columns of table agent."""
+    return AnswerHandling(
+        HandlingKind(row["handling_kind"]), row["handling_target"], row["handling_is_failure_retried"]
     )

@@ -10,6 +10,8 @@ from typing import Any, Final
 
 from ringoff.domain.errors import InvalidInput
 from ringoff.ports import CallDriver, Clock, ReadConfig
+from ringoff.telephony.asterisk.config import read_config as read_asterisk_config
+from ringoff.telephony.twilio.config import read_config as read_twilio_config
 
 ENTRY_POINT_GROUP: Final = "ringoff.drivers"
 
@@ -29,6 +31,25 @@ def read_no_config(config: Mapping[str, Any]) -> Mapping[str, Any]:
     return {}
 
 
+def _make_asterisk(clock: Clock) -> CallDriver:
+    from ringoff.telephony.asterisk.driver import AsteriskDriver
+
+    return AsteriskDriver(clock)
+
+
+def _make_twilio(clock: Clock) -> CallDriver:
+    from ringoff.telephony.twilio.driver import TwilioDriver
+
+    return TwilioDriver(clock)
+
+
+# What a driver needs is imported when the first trunk names it.
+REAL_KINDS: Final[Mapping[str, DriverKind]] = {
+    "asterisk": DriverKind(read_asterisk_config, _make_asterisk),
+    "twilio": DriverKind(read_twilio_config, _make_twilio),
+}
+
+
 def installed_kinds() -> dict[str, DriverKind]:
-    """Kinds of other packages; those of our own names are not replaced."""
-    return {point.name: point.load() for point in entry_points(group=ENTRY_POINT_GROUP)}
+    """All but the simulated carrier, which has settings of its own. Other packages' never stand for our own."""
+    return {point.name: point.load() for point in entry_points(group=ENTRY_POINT_GROUP)} | dict(REAL_KINDS)

@@ -9,6 +9,7 @@ from ringoff.api.errors import ErrorShape
 from ringoff.api.fields import Instant, PageOffset, PageSize, instant
 from ringoff.api.routing import RouteTable
 from ringoff.api.services import Services
+from ringoff.domain.agent_prompt import PROMPT_SECTIONS, agent_prompt
 from ringoff.domain.identifiers import AgentId
 from ringoff.domain.workspace import Agent, Principal
 from ringoff.operations import agents
@@ -17,14 +18,6 @@ READ_ROUTES = RouteTable("/ca/api/v0", ErrorShape.DETAIL, "agents")
 CREATE_ROUTES = RouteTable("/ca/api/v0", ErrorShape.AGENT, "agents")
 
 Language = Annotated[str, msgspec.Meta(pattern=r"^[a-z]{2,3}-[A-Z]{2}(?!\n)$")]
-
-_PROMPT_SECTIONS = (
-    "introduction_and_objective",
-    "response_guidelines",
-    "task",
-    "faq",
-    "sample_conversations",
-)
 
 
 class AgentPage(msgspec.Struct, forbid_unknown_fields=True):
@@ -145,7 +138,6 @@ async def read_agent(services: Services, principal: Principal, agent_id: UUID) -
     """One agent."""
     agent = await agents.read_agent(services.store, principal, AgentId(agent_id))
     voice_id = _text(agent, "voice_id")
-    sections = [_text(agent, name) for name in _PROMPT_SECTIONS]
     return AgentAnswer(
         AgentView(
             id=str(agent.agent_id),
@@ -155,7 +147,7 @@ async def read_agent(services: Services, principal: Principal, agent_id: UUID) -
             voice=AgentVoice(voice_id) if voice_id else None,
             agent_config=AgentConfig(
                 custom_variables=_variables(agent),
-                agent_prompt="\n\n".join(section for section in sections if section),
+                agent_prompt=agent_prompt(agent.config),
                 intro_message=_text(agent, "intro_message") or "",
             ),
             created_at=instant(agent.created_at),
@@ -172,7 +164,7 @@ async def create_agent(services: Services, principal: Principal, body: AgentRequ
         "voice_id": str(body.voice_id),
         "intro_message": body.intro_message,
         "secondary_language": body.secondary_language,
-        **{name: getattr(body, name) for name in _PROMPT_SECTIONS},
+        **{name: getattr(body, name) for name in PROMPT_SECTIONS},
     }
     agent = await agents.create_agent(
         services.store,

@@ -33,18 +33,28 @@ RETURNING api_key_id, workspace_id, name, prefix, created_at, revoked_at
 -- name: add_agent
 INSERT INTO agent (workspace_id, display_name, agent_type, primary_language, custom_variables, config)
 VALUES ($1, $2, $3, $4, $5, $6)
-RETURNING agent_id, workspace_id, display_name, agent_type, primary_language, custom_variables, config, created_at,
+RETURNING agent_id, workspace_id, display_name, agent_type, primary_language, custom_variables, config, handling_kind,
+    handling_target, handling_is_failure_retried, created_at,
     updated_at
 
 -- name: agent
-SELECT agent_id, workspace_id, display_name, agent_type, primary_language, custom_variables, config, created_at,
+SELECT agent_id, workspace_id, display_name, agent_type, primary_language, custom_variables, config, handling_kind,
+    handling_target, handling_is_failure_retried, created_at,
     updated_at
 FROM agent
 WHERE workspace_id = $1 AND agent_id = $2
 
+-- name: change_handling
+UPDATE agent
+SET handling_kind = $3, handling_target = $4, handling_is_failure_retried = $5, updated_at = clock_timestamp()
+WHERE workspace_id = $1 AND agent_id = $2
+RETURNING agent_id, workspace_id, display_name, agent_type, primary_language, custom_variables, config, handling_kind,
+    handling_target, handling_is_failure_retried, created_at, updated_at
+
 -- name: agents
 -- Uploads know their size; only individual calls are counted one by one.
 SELECT a.agent_id, a.workspace_id, a.display_name, a.agent_type, a.primary_language, a.custom_variables, a.config,
+    a.handling_kind, a.handling_target, a.handling_is_failure_retried,
     a.created_at, a.updated_at,
     (
         SELECT coalesce(sum(k.total_count), 0)
