@@ -2,12 +2,15 @@
 
 import asyncio
 from dataclasses import replace
+from uuid import uuid4
 
 import pytest
 
 from ringoff.clock import SystemClock
 from ringoff.domain.attempt_records import OriginateRefused, OriginateTooLate
+from ringoff.domain.carrier import AnswerHandling, HandlingKind, TrunkSpec
 from ringoff.domain.events import Answered, Rang
+from ringoff.domain.identifiers import TrunkId
 from ringoff.domain.release_cause import Disposition, classify
 from ringoff.telephony.asterisk.driver import AsteriskDriver
 from tests.support.asterisk_peer import header
@@ -173,3 +176,35 @@ async def test_calls_of_a_dead_process_are_hung_up_at_start(stage: Stage) -> Non
     async with asyncio.timeout(WAIT_S):
         await call.over.wait()
     assert call.requests[-1] in ("BYE", "ACK")
+
+
+async def test_asterisk_ends_a_call_that_nobody_ends(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ringoff.telephony.asterisk.driver.RING_SPARE_S", 0)
+    monkeypatch.setattr("ringoff.telephony.asterisk.driver.TALK_SPARE_S", 0)
+    talking = stage.request("+15550001", ring_timeout_s=1.0, talk_max_s=1.0)
+    ringing = stage.request("+75550001", ring_timeout_s=1.0, talk_max_s=60.0)
+    await stage.driver.originate(talking)
+    await stage.driver.originate(ringing)
+    assert (await stage.listener.released(talking.attempt_id)).was_answered
+    unanswered = await stage.listener.released(ringing.attempt_id)
+    assert classify(unanswered.cause, was_answered=False) is Disposition.NO_ANSWER
+
+
+async def test_a_trunk_that_cannot_be_read_costs_no_other_its_calls(stage: Stage) -> None:
+    broken = TrunkSpec(stage.trunk.workspace_id, TrunkId(uuid4()), "asterisk", {"url": 7})
+    await stage.driver.use_trunks([broken, stage.trunk])
+    await stage.listener.until(lambda: stage.listener.reports[-1].trunk_id == broken.trunk_id)
+    assert not stage.listener.reports[-1].is_up
+    with pytest.raises(OriginateRefused) as refused:
+        await stage.driver.originate(stage.request("+15550001", trunk=broken))
+    assert refused.value.outcome.disposition is Disposition.TRUNK_REFUSED
+    request = stage.request("+35550001")
+    await stage.driver.originate(request)
+    await stage.listener.released(request.attempt_id)
+
+
+async def test_an_agent_that_cannot_be_reached_lets_nobody_ring(stage: Stage) -> None:
+    handling = AnswerHandling(HandlingKind.MEDIA_URL, "https://agent.example")
+    with pytest.raises(OriginateRefused):
+        await stage.driver.originate(stage.request("+15550001", handling))
+    assert stage.peer.invites == []

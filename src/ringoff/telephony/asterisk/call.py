@@ -21,6 +21,7 @@ class AsteriskCall:
     def __init__(self, request: OriginateRequest, link: AsteriskLink, config: Mapping[str, Any]) -> None:
         self.request = request
         self.link = link
+        self.endpoint: str = config["endpoint"]
         self.agent_endpoint: str = config["agent_endpoint"]
         self.channel_id = str(request.attempt_id)
         self.is_accepted = False

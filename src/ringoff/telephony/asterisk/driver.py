@@ -15,6 +15,7 @@ import structlog
 
 from ringoff.domain.attempt_records import OriginateRefused, OriginateRequest, OriginateTooLate, OriginateUnknown
 from ringoff.domain.carrier import CarrierCallback, HandlingKind, TrunkReport, TrunkSpec
+from ringoff.domain.errors import InvalidInput
 from ringoff.domain.events import CarrierEvent
 from ringoff.domain.identifiers import AttemptId, TrunkId, WorkspaceId
 from ringoff.domain.release_cause import Disposition, Outcome, ReleaseCause
@@ -76,7 +77,14 @@ class AsteriskDriver:
         self._calls.clear()
 
     async def use_trunks(self, trunks: Sequence[TrunkSpec]) -> None:
-        wanted = {(trunk.workspace_id, trunk.trunk_id): (trunk, _link_key(trunk.config)) for trunk in trunks}
+        wanted = {}
+        for trunk in trunks:
+            try:
+                wanted[trunk.workspace_id, trunk.trunk_id] = (trunk, _link_key(read_config(trunk.config)))
+            except InvalidInput as error:
+                # One that was stored by other rules must cost no other its calls.
+                text = f"{error.field}: {error.message}"
+                self._report(TrunkReport(trunk.workspace_id, trunk.trunk_id, is_up=False, text=text))
         known, self._trunks = self._trunks, wanted
         keys = {key for _, key in wanted.values()}
         for key in self._links.keys() - keys:
@@ -122,7 +130,10 @@ class AsteriskDriver:
         return channel_id
 
     def _new_call(self, request: OriginateRequest) -> AsteriskCall:
-        config = request.trunk.config
+        try:
+            config = read_config(request.trunk.config)
+        except InvalidInput as error:
+            raise _refused(Disposition.TRUNK_REFUSED, f"{error.field}: {error.message}") from error
         link, _ = self._links.get(_link_key(config), (None, None))
         if self._is_stopped or link is None or not link.is_up:
             # Without its events a call could not be followed. Nothing is wrong with the number: it is put back.
@@ -138,7 +149,7 @@ class AsteriskDriver:
         request = call.request
         limit_s = round(request.ring_timeout_s + request.talk_max_s) + RING_SPARE_S + TALK_SPARE_S
         body = {
-            "endpoint": request.trunk.config["endpoint"].replace("{number}", request.called_number),
+            "endpoint": call.endpoint.replace("{number}", request.called_number),
             "app": call.link.app,
             "callerId": f"<{request.calling_number}>" if _NUMBER.fullmatch(request.calling_number) else "",
             "timeout": round(request.ring_timeout_s) + RING_SPARE_S,
