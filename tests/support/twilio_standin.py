@@ -84,6 +84,8 @@ class TwilioStandIn:
         self.page_size = 50
         self.is_pausing_updates = False
         """An update is answered with the state before it, as when the carrier has not come to it yet."""
+        self.answers_on_cancel = False
+        """The callee answers in the moment that the cancel comes."""
         self.cut_updates = 0
         """So many updates are cut off instead of answered."""
         self.answers_to_reports: list[int] = []
@@ -237,6 +239,8 @@ class TwilioStandIn:
             assert request.transport is not None
             request.transport.close()
             return web.Response()
+        if self.answers_on_cancel and form["Status"] == "canceled":
+            await self.move(call, "in-progress")
         is_up = call.status == "in-progress"
         if call.status in _FINAL or (is_up and form["Status"] == "canceled"):
             return _refusal(400, 21220, "Call is not in-progress. Cannot redirect.")
