@@ -14,7 +14,7 @@ INSTALLED_CONTRACT := .venv-contract/.installed
 INSTALLED_RIVALS := .venv-rivals/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev run test check proof proof-tools contract chaos format bench lock clean asterisk
+.PHONY: help install install-dev run test check proof proof-tools sip-tools contract chaos format bench lock clean asterisk
 
 help: ## Print this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -26,7 +26,7 @@ install-dev: $(INSTALLED_DEV) ## Add the tools for tests and checks from require
 run: $(INSTALLED) ## Start the server with a demo campaign and watch it dial (PORT=8080, DATA_DIR=.ringoff)
 	$(BIN)/ringoff up --demo --data-dir $(DATA_DIR) --port $(PORT)
 
-test: $(INSTALLED_DEV) proof-tools ## Run all tests
+test: $(INSTALLED_DEV) proof-tools sip-tools ## Run all tests
 	$(BIN)/python -m pytest -n 2
 
 check: $(INSTALLED_DEV) ## Run the whole static gate: lint, format, types, floors, house rules
@@ -50,6 +50,14 @@ proof-tools:
 # Never fails: without an Asterisk its tests are skipped, and say so.
 asterisk: ## Bring an Asterisk from Debian sid into .asterisk-root for the tests of its driver (root, a minute, 600 MB)
 	@sh tests/support/asterisk_root.sh "$(ASTERISK_ROOT)"
+
+# Never fails: without sipp the tests against a SIP peer are skipped, and say so.
+sip-tools:
+	@if command -v sipp >/dev/null; then :; \
+	elif test "$$(id -u)" = 0 && command -v apt-get >/dev/null; then \
+	    { apt-get update -qq && apt-get install -qq -y --no-install-recommends sip-tester; } >/dev/null 2>&1 \
+	        || echo "sipp could not be installed: the tests against a SIP peer will be skipped"; \
+	else echo "sipp is missing: the tests against a SIP peer will be skipped (Debian: apt-get install sip-tester)"; fi
 
 contract: $(INSTALLED_DEV) $(INSTALLED_CONTRACT) ## Throw generated requests at a real server for a minute
 	$(BIN)/python -m tests.contract.fuzz .venv-contract/bin/schemathesis

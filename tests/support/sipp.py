@@ -1,0 +1,80 @@
+"""Runs sipp as the carrier or the agent of a test: bounded in calls and time, on a port of its own."""
+
+import asyncio
+import csv
+import shutil
+import signal
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from tests.support.sipp_scenario import carrier_scenario
+
+WHY_NOT = "sipp is not installed (Debian: apt-get install sip-tester)"
+_CALLS_MAX = 1_000_000
+_UP_TRIES = 200
+
+
+def is_installed() -> bool:
+    return shutil.which("sipp") is not None
+
+
+def free_port() -> int:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+class Sipp:
+    """A running sipp. ``finished`` reads what it counted."""
+
+    def __init__(self, process: asyncio.subprocess.Process, port: int, run_dir: Path) -> None:
+        self.port = port
+        self._process = process
+        self._run_dir = run_dir
+
+    @property
+    def messages(self) -> str:
+        return (self._run_dir / "messages.log").read_text(errors="replace")
+
+    async def finished(self) -> dict[str, int]:
+        """Let it end its calls (SIGUSR1: take no new ones, wait for those that are up) and count."""
+        if self._process.returncode is None:
+            self._process.send_signal(signal.SIGUSR1)
+        async with asyncio.timeout(60):
+            await self._process.wait()
+        with (self._run_dir / "stat.csv").open() as lines:
+            last = list(csv.DictReader(lines, delimiter=";"))[-1]
+        return {name: int(last[f"{name}(C)"]) for name in ("SuccessfulCall", "FailedCall", "CurrentCall") if
+                f"{name}(C)" in last}  # fmt: skip
+
+
+@asynccontextmanager
+async def running_sipp(
+    run_dir: Path, *, port: int | None = None, loss_percent: int = 0, timeout_s: int = 100, codec: int = 0
+) -> AsyncIterator[Sipp]:
+    """A sipp that plays ``carrier_scenario`` on 127.0.0.1, up when this yields, gone afterwards."""
+    run_dir.mkdir(parents=True, exist_ok=True)  # noqa: ASYNC240 - local and short
+    (run_dir / "carrier.xml").write_text(carrier_scenario(codec=codec))
+    port = port or free_port()
+    command = [
+        "sipp", "-sf", "carrier.xml", "-i", "127.0.0.1", "-p", str(port), "-m", str(_CALLS_MAX), "-timeout",
+        f"{timeout_s}s", "-nostdin", "-trace_stat", "-stf", "stat.csv", "-fd", "1", "-trace_msg", "-message_file",
+        "messages.log", "-trace_err", "-error_file", "errors.log",
+    ]  # fmt: skip
+    if loss_percent:
+        command += ["-lost", str(loss_percent)]
+    process = await asyncio.create_subprocess_exec(
+        *command, cwd=run_dir, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL
+    )
+    try:
+        for _ in range(_UP_TRIES):
+            if f":{port:04X}" in Path("/proc/net/udp").read_text():  # noqa: ASYNC240 - a file of the kernel
+                break
+            await asyncio.sleep(0.05)
+        yield Sipp(process, port, run_dir)
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
