@@ -15,8 +15,8 @@ from ringoff.telephony.sip.stack import (
     CCEventFail,
     CCEventTry,
     MsgBody,
-    SipHeader,
     Stack,
+    header,
 )
 
 CANCEL_PATIENCE_S: Final = 33.0
@@ -129,7 +129,7 @@ class Leg:
         attempt = _Try((None, invite.calling, invite.called, body, None, None))
         attempt.invite = invite
         if invite.headers:
-            attempt.extra_headers = tuple(SipHeader(s=f"{name}: {text}") for name, text in invite.headers)
+            attempt.extra_headers = tuple(header(name, text) for name, text in invite.headers)
         self._agent.recvEvent(attempt)
         return self._check_sent()
 
@@ -168,7 +168,8 @@ class Leg:
         else:
             self.is_cancelled = True
             self._agent.recvEvent(CCEventDisconnect())
-            self._patience = asyncio.get_running_loop().call_later(CANCEL_PATIENCE_S, self._finish_now)
+            # The user agent stays behind: an answer that comes later still is acknowledged and ended.
+            self._patience = asyncio.get_running_loop().call_later(CANCEL_PATIENCE_S, self.finish)
 
     def soon(self, call: Any, *arguments: Any) -> None:
         asyncio.get_running_loop().call_soon(call, *arguments)
@@ -218,7 +219,8 @@ class Leg:
                 self.soon(self._agent.recvEvent, CCEventFail((488, "Not Acceptable Here")))
             case "CCEventDisconnect":
                 self._final = ReleaseCause(200, 16, "released by the other side")
-                self.finish()
+                # In turn: the answer before it may have come with the same reading of the socket.
+                self.soon(self.finish)
             case "CCEventFail" | "CCEventRedirect":
                 self.soon(self.finish)
             case _:

@@ -201,6 +201,13 @@ def _answer_stranger(request: Any, _transaction: Any) -> tuple[Any, None, None]:
     return request.genResponse(501, "Not Implemented"), None, None
 
 
+def header(name: str, text: str) -> Any:
+    """A header that keeps the spelling of its name; sippy's own writes X-ringoff-name."""
+    made = SipHeader(s=f"{name}: {text}")
+    made.body.getCanName = lambda *_: name
+    return made
+
+
 class Timers:
     """Plays sippy's timers from the running loop. The timers belong to the process: whoever is last clears them."""
 
@@ -229,5 +236,14 @@ class Timers:
         _ED.dispatchTimers()
 
 
-__all__ = ["UA", "CCEventConnect", "CCEventDisconnect", "CCEventFail", "CCEventTry", "MsgBody", "SipHeader",
-           "Stack", "Timers"]  # fmt: skip
+__all__ = [
+    "UA",
+    "CCEventConnect",
+    "CCEventDisconnect",
+    "CCEventFail",
+    "CCEventTry",
+    "MsgBody",
+    "Stack",
+    "Timers",
+    "header",
+]
