@@ -26,7 +26,7 @@ install-dev: $(INSTALLED_DEV) ## Add the tools for tests and checks from require
 run: $(INSTALLED) ## Start the server with a demo campaign and watch it dial (PORT=8080, DATA_DIR=.ringoff)
 	$(BIN)/ringoff up --demo --data-dir $(DATA_DIR) --port $(PORT)
 
-test: $(INSTALLED_DEV) proof-tools sip-tools ## Run all tests
+test: $(INSTALLED_DEV) proof-tools sip-tools asterisk ## Run all tests
 	$(BIN)/python -m pytest -n 2
 
 check: $(INSTALLED_DEV) ## Run the whole static gate: lint, format, types, floors, house rules
@@ -74,6 +74,8 @@ bench: $(INSTALLED_DEV) $(INSTALLED_RIVALS) ## Measure the promises of docs/benc
 
 lock: ## Resolve the dependencies again and rewrite the lock files (needs uv)
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
+	    --no-emit-index-url --group pyproject.toml:build --output-file requirements-build.lock
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
 	    --no-emit-index-url pyproject.toml --group build --output-file requirements.lock
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
 	    --no-emit-index-url pyproject.toml --group build --group dev --constraints requirements.lock \
@@ -87,15 +89,16 @@ clean: ## Remove the environment, the caches and the demo's data
 	rm -rf .venv .venv-contract .venv-rivals .ringoff .hypothesis .mypy_cache .ruff_cache .pytest_cache .import_linter_cache dist build
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-# The build backend is in the lock file too, so nothing is fetched that the hashes do not cover.
-$(INSTALLED): requirements.lock pyproject.toml
+# The build backends are locked too (sippy comes as its source): nothing is fetched that the hashes do not cover.
+$(INSTALLED): requirements-build.lock requirements.lock pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	$(PIP) install --require-hashes -r requirements.lock
+	$(PIP) install --require-hashes -r requirements-build.lock
+	$(PIP) install --require-hashes --no-build-isolation -r requirements.lock
 	$(PIP) install --no-deps --no-build-isolation --editable .
 	@touch $@
 
 $(INSTALLED_DEV): $(INSTALLED) requirements-dev.lock
-	$(PIP) install --require-hashes -r requirements-dev.lock
+	$(PIP) install --require-hashes --no-build-isolation -r requirements-dev.lock
 	@touch $@
 
 # In an environment of its own: its pytest plugin would slow down every start of the tests.

@@ -11,6 +11,7 @@ from typing import Any, Final
 from ringoff.domain.errors import InvalidInput
 from ringoff.ports import CallDriver, Clock, ReadConfig
 from ringoff.telephony.asterisk.config import read_config as read_asterisk_config
+from ringoff.telephony.sip.config import read_config as read_sip_config
 from ringoff.telephony.twilio.config import read_config as read_twilio_config
 
 ENTRY_POINT_GROUP: Final = "ringoff.drivers"
@@ -37,6 +38,12 @@ def _make_asterisk(clock: Clock) -> CallDriver:
     return AsteriskDriver(clock)
 
 
+def _make_sip(clock: Clock) -> CallDriver:
+    from ringoff.telephony.sip.driver import SipDriver
+
+    return SipDriver(clock)
+
+
 def _make_twilio(clock: Clock) -> CallDriver:
     from ringoff.telephony.twilio.driver import TwilioDriver
 
@@ -46,6 +53,7 @@ def _make_twilio(clock: Clock) -> CallDriver:
 # What a driver needs is imported when the first trunk names it.
 REAL_KINDS: Final[Mapping[str, DriverKind]] = {
     "asterisk": DriverKind(read_asterisk_config, _make_asterisk),
+    "sip": DriverKind(read_sip_config, _make_sip),
     "twilio": DriverKind(read_twilio_config, _make_twilio),
 }
 
