@@ -43,6 +43,9 @@ _MISSED: Final = ReleaseCause(text="the call ended while Asterisk could not be h
 
 _LinkKey = tuple[str, str, str, str]
 
+INVITE_LEAVES_WITHIN_S: Final = 0.02
+"""Nothing of ARI says when the INVITE leaves; at 200 calls a second it was 4.9 ms after the answer at the most."""
+
 
 class AsteriskDriver:
     """A ``CallDriver`` for any number of Asterisks. ``events`` has one consumer.
@@ -114,6 +117,8 @@ class AsteriskDriver:
         is_clear = False
         try:
             await self._put_on_wire(call)
+            # Asterisk has taken the request, and its INVITE leaves in a moment: under the permit that we still hold.
+            await self._clock.sleep(INVITE_LEAVES_WITHIN_S)
             is_clear = True
         except (OriginateRefused, OriginateTooLate):
             self._calls.pop(channel_id, None)
