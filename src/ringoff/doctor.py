@@ -39,7 +39,9 @@ async def run_checks(settings: Settings) -> AsyncIterator[Check]:
             migrations = await _migrations(connection)
             yield migrations
             if migrations.is_good:
-                yield await _invariants(dsn)
+                async with _store(dsn) as store:
+                    yield await _trunks(store)
+                    yield await _invariants(store)
     except DatabaseUnavailable as error:
         yield Check("database", False, error.message)
     except RingoffError as error:
@@ -86,12 +88,33 @@ async def _migrations(connection: Connection) -> Check:
     return Check("migrations", True, "the schema is this version's")
 
 
-async def _invariants(dsn: str) -> Check:
+@asynccontextmanager
+async def _store(dsn: str) -> AsyncIterator[PostgresStore]:
     store = await PostgresStore.connect(dsn, pool_max=2, order_pool_max=1, dispatch_pool_max=1)
     try:
-        broken = await broken_invariants(store)
+        yield store
     finally:
         await store.close()
+
+
+async def _trunks(store: PostgresStore) -> Check:
+    """Of every workspace: whoever runs the server answers for all of its carriers."""
+    async with store.transaction() as tx:
+        workspaces = await tx.workspaces.workspaces()
+        trunks = [trunk for each in workspaces for trunk in await tx.workspaces.trunks(each.workspace_id)]
+    alarmed = [trunk for trunk in trunks if trunk.alarm is not None]
+    if alarmed:
+        words = "; ".join(
+            f"{trunk.name} ({trunk.driver}, {trunk.trunk_id}): {trunk.alarm}"
+            + ("" if trunk.is_enabled else ", stopped")
+            for trunk in alarmed
+        )
+        return Check("trunks", False, words)
+    return Check("trunks", True, f"no alarm on any of {len(trunks)}")
+
+
+async def _invariants(store: PostgresStore) -> Check:
+    broken = await broken_invariants(store)
     if broken:
         return Check("invariants", False, "; ".join(f"{rule.name}: {', '.join(rule.broken_ids)}" for rule in broken))
     return Check("invariants", True, "every rule over the stored calls holds")

@@ -90,7 +90,8 @@ def test_doctor_tells_health_from_sickness(start_server: Callable[..., ServerPro
     healthy = server.command("doctor")
     assert (healthy.returncode, healthy.stderr) == (OK, "")
     checked = [line.split(": ")[0] for line in healthy.stdout.splitlines()]
-    assert checked == [f"ok   {name}" for name in ("carrier", "database", "durability", "migrations", "invariants")]
+    names = ("carrier", "database", "durability", "migrations", "trunks", "invariants")
+    assert checked == [f"ok   {name}" for name in names]
 
     broken = lose_a_fence(server)
     sick = server.command("doctor")
