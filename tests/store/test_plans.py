@@ -229,7 +229,7 @@ async def test_the_campaign_clock_probes_the_due_index(crowd: World, name: str) 
 
 async def test_rows_are_cancelled_by_their_keys(crowd: World) -> None:
     ids = [uuid4() for _ in range(50)]
-    order: tuple[object, ...] = (crowd.workspace_id, None, "calls", {}, None, None, "hangup", False, 0, ids, ids, 50)
+    order: tuple[object, ...] = (crowd.workspace_id, None, "calls", {}, None, None, "hangup", False, 0, ids, ids, ids)
     nodes = await plan(crowd.store, ORDERS["cancel_rows"], *order)
     assert {name for name in indexes(nodes) if name.startswith("call_")} == {"call_pkey"}
     assert not reads_whole(nodes, "call")

@@ -142,8 +142,8 @@ class CoveredRows:
 
     pending: Sequence[CallId]
     ongoing: Sequence[CallId]
-    newly_barred_count: int
-    """Of the ongoing ones, those whose retry no earlier order has barred."""
+    newly_barred: Sequence[CallId]
+    """Of the ongoing ones, those whose retry no earlier order bars, neither by their row nor by a fence."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -146,7 +146,7 @@ class PostgresTerminations:
         return CoveredRows(
             pending=[row["call_id"] for row in rows if row["status"] in _PENDING],
             ongoing=[row["call_id"] for row in ongoing],
-            newly_barred_count=sum(not row["retry_barred"] for row in ongoing),
+            newly_barred=[row["call_id"] for row in ongoing if not row["retry_barred"]],
         )
 
     async def cancel_rows(
@@ -167,7 +167,7 @@ class PostgresTerminations:
             suppressed_count,
             rows.pending,
             rows.ongoing,
-            rows.newly_barred_count,
+            rows.newly_barred,
         )
         if order.hangs_up:
             await self._connection.execute(_SQL["wake_releases"])
@@ -199,7 +199,7 @@ class PostgresTerminations:
         if fence.campaign_id is not None:
             place = (workspace_id, fence.campaign_id, fence.epoch)
             barred = await self._connection.execute(
-                _SWEEP["sweep_campaign_ongoing"], termination_id, fence.campaign_id, fence.epoch
+                _SWEEP["sweep_campaign_ongoing"], termination_id, fence.campaign_id, fence.epoch, workspace_id
             )
             [swept] = await self._connection.fetch(_SWEEP["sweep_campaign"], *place, termination_id, count_max)
             touched: tuple[Any, ...] = (_SWEEP["touch_campaign_fence"], *place)

@@ -24,7 +24,17 @@ WITH covered AS MATERIALIZED (
     SELECT c.ctid AS place
     FROM call c
     WHERE c.campaign_id = $2 AND c.epoch = $3 AND c.status = 'ongoing' AND NOT c.retry_barred
-    FOR UPDATE SKIP LOCKED
+      -- As for the pending: behind an older number fence it belongs to that order.
+      AND NOT EXISTS (
+          SELECT FROM number_fence f
+          JOIN campaign k ON k.workspace_id = $4 AND k.campaign_id = $2
+          JOIN campaign_fence e ON e.workspace_id = $4 AND e.campaign_id = $2 AND e.epoch = $3
+          WHERE f.workspace_id = $4 AND f.called_number = c.called_number AND f.raised_at < e.raised_at
+            AND (f.campaign_id IS NULL OR f.campaign_id = k.campaign_id)
+            AND (f.agent_id IS NULL OR f.agent_id = k.agent_id)
+            AND pg_visible_in_snapshot(c.registered_xid, f.registered_in)
+      )
+    FOR UPDATE OF c SKIP LOCKED
 )
 UPDATE call c
 SET retry_barred = true, termination_id = $1
@@ -91,15 +101,26 @@ WITH covered AS MATERIALIZED (
     SELECT c.place
     FROM dial_attempt a
     CROSS JOIN LATERAL (
-        SELECT o.ctid AS place, o.campaign_id, o.called_number, o.status, o.retry_barred, o.registered_xid
+        SELECT o.ctid AS place, o.campaign_id, o.epoch, o.called_number, o.status, o.retry_barred, o.registered_xid
         FROM call o
         WHERE o.workspace_id = a.workspace_id AND o.call_id = a.call_id
         OFFSET 0
     ) c
     JOIN campaign k ON k.workspace_id = $1 AND k.campaign_id = c.campaign_id
     JOIN number_fence n ON n.workspace_id = $1 AND n.called_number = c.called_number AND n.termination_id = $2
+    LEFT JOIN campaign_fence e ON e.workspace_id = $1 AND e.campaign_id = c.campaign_id AND e.epoch = c.epoch
     WHERE a.workspace_id = $1 AND a.state IN ('prepared', 'originated', 'ringing', 'answered')
       AND c.status = 'ongoing' AND NOT c.retry_barred
+      -- As for the pending: behind an older fence it belongs to that order.
+      AND (e.raised_at IS NULL OR e.raised_at > n.raised_at)
+      AND NOT EXISTS (
+          SELECT FROM number_fence f
+          WHERE f.workspace_id = $1 AND f.called_number = n.called_number
+            AND (f.raised_at, f.termination_id) < (n.raised_at, n.termination_id)
+            AND (f.campaign_id IS NULL OR f.campaign_id = k.campaign_id)
+            AND (f.agent_id IS NULL OR f.agent_id = k.agent_id)
+            AND pg_visible_in_snapshot(c.registered_xid, f.registered_in)
+      )
       AND (n.campaign_id IS NULL OR n.campaign_id = k.campaign_id)
       AND (n.agent_id IS NULL OR n.agent_id = k.agent_id)
       AND pg_visible_in_snapshot(c.registered_xid, n.registered_in)

@@ -168,21 +168,24 @@ WITH locked AS MATERIALIZED (
     ORDER BY c.call_id
     FOR UPDATE OF c
 )
-SELECT c.call_id, c.status, c.retry_barred
+-- A call on the wire behind an earlier fence belongs to that order, also when the sweeper has not marked it yet.
+SELECT c.call_id, c.status, c.retry_barred OR f.is_fenced AS retry_barred
 FROM locked c
 JOIN campaign k ON k.workspace_id = $1 AND k.campaign_id = c.campaign_id
+CROSS JOIN LATERAL (
+    SELECT c.epoch < k.epoch OR EXISTS (
+        SELECT FROM number_fence f
+        WHERE f.workspace_id = $1 AND f.called_number = c.called_number
+          AND (f.campaign_id IS NULL OR f.campaign_id = k.campaign_id) AND (f.agent_id IS NULL OR f.agent_id = k.agent_id)
+          AND pg_visible_in_snapshot(c.registered_xid, f.registered_in)
+    ) AS is_fenced
+) f
 WHERE ($3::text[] IS NULL OR c.called_number = ANY($3))
   AND ($4::uuid IS NULL OR (k.campaign_id = $4 AND k.kind = 'list'))
   AND ($5::uuid IS NULL OR k.agent_id = $5)
   AND (
       c.status = 'ongoing'
-      OR (c.status IN ('registered', 'retry') AND c.epoch = k.epoch
-          AND NOT EXISTS (
-              SELECT FROM number_fence f
-              WHERE f.workspace_id = $1 AND f.called_number = c.called_number
-                AND (f.campaign_id IS NULL OR f.campaign_id = k.campaign_id) AND (f.agent_id IS NULL OR f.agent_id = k.agent_id)
-                AND pg_visible_in_snapshot(c.registered_xid, f.registered_in)
-          ))
+      OR (c.status IN ('registered', 'retry') AND NOT f.is_fenced)
   )
 
 -- name: covered_by_numbers
@@ -196,21 +199,23 @@ WITH locked AS MATERIALIZED (
     LIMIT $5
     FOR UPDATE OF c
 )
-SELECT c.call_id, c.status, c.retry_barred,
+SELECT c.call_id, c.status, c.retry_barred OR f.is_fenced AS retry_barred,
     ($3::uuid IS NULL OR (k.campaign_id = $3 AND k.kind = 'list'))
     AND ($4::uuid IS NULL OR k.agent_id = $4)
     AND (
         c.status = 'ongoing'
-        OR (c.epoch = k.epoch
-            AND NOT EXISTS (
-                SELECT FROM number_fence f
-                WHERE f.workspace_id = $1 AND f.called_number = c.called_number
-                  AND (f.campaign_id IS NULL OR f.campaign_id = k.campaign_id) AND (f.agent_id IS NULL OR f.agent_id = k.agent_id)
-                  AND pg_visible_in_snapshot(c.registered_xid, f.registered_in)
-            ))
+        OR NOT f.is_fenced
     ) AS is_covered
 FROM locked c
 JOIN campaign k ON k.workspace_id = $1 AND k.campaign_id = c.campaign_id
+CROSS JOIN LATERAL (
+    SELECT c.epoch < k.epoch OR EXISTS (
+        SELECT FROM number_fence f
+        WHERE f.workspace_id = $1 AND f.called_number = c.called_number
+          AND (f.campaign_id IS NULL OR f.campaign_id = k.campaign_id) AND (f.agent_id IS NULL OR f.agent_id = k.agent_id)
+          AND pg_visible_in_snapshot(c.registered_xid, f.registered_in)
+    ) AS is_fenced
+) f
 
 -- name: cancel_rows
 -- Only rows that covered_by_... has locked in this transaction: their status cannot have moved since, so the receipt can be
@@ -222,7 +227,7 @@ WITH given AS (
     )
     VALUES (
         $1, coalesce($2, ordered_uuid()), $3, $4, $5, $6, $7, $8, $9,
-        'settled', clock_timestamp(), cardinality($10::uuid[]), $12,
+        'settled', clock_timestamp(), cardinality($10::uuid[]), cardinality($12::uuid[]),
         CASE WHEN $7 = 'hangup' THEN 0 ELSE cardinality($11::uuid[]) END,
         CASE WHEN $7 = 'hangup' THEN cardinality($11::uuid[]) ELSE 0 END
     )
@@ -241,7 +246,7 @@ WITH given AS (
     UPDATE call c
     SET retry_barred = true, termination_id = g.termination_id
     FROM given g
-    WHERE c.workspace_id = $1 AND c.call_id = ANY($11::uuid[]) AND NOT c.retry_barred
+    WHERE c.workspace_id = $1 AND c.call_id = ANY($12::uuid[])
 ), wanted AS (
     INSERT INTO release_wanted (workspace_id, attempt_id, owner_id, termination_id)
     SELECT a.workspace_id, a.attempt_id, a.owner_id, g.termination_id
