@@ -52,12 +52,20 @@ class Sipp:
 
 @asynccontextmanager
 async def running_sipp(
-    run_dir: Path, *, port: int | None = None, loss_percent: int = 0, timeout_s: int = 100, codec: int = 0
+    run_dir: Path,
+    *,
+    port: int | None = None,
+    loss_percent: int = 0,
+    timeout_s: int = 100,
+    codec: int = 0,
+    contact_host: str = "",
+    route: str = "",
 ) -> AsyncIterator[Sipp]:
     """A sipp that plays ``carrier_scenario`` on 127.0.0.1, up when this yields, gone afterwards."""
     run_dir.mkdir(parents=True, exist_ok=True)  # noqa: ASYNC240 - local and short
-    (run_dir / "carrier.xml").write_text(carrier_scenario(codec=codec))
     port = port or free_port()
+    scenario = carrier_scenario(codec=codec, contact_host=contact_host, route=route.format(port=port))
+    (run_dir / "carrier.xml").write_text(scenario)
     command = [
         "sipp", "-sf", "carrier.xml", "-i", "127.0.0.1", "-p", str(port), "-m", str(_CALLS_MAX), "-timeout",
         f"{timeout_s}s", "-nostdin", "-trace_stat", "-stf", "stat.csv", "-fd", "1", "-trace_msg", "-message_file",

@@ -68,8 +68,13 @@ _BYE = _send(
 )
 
 
-def carrier_scenario(*, ring_ms: int = 20, talk_ms: int = 50, codec: int = 0) -> str:
-    """The scenario's XML. ``codec`` is the one RTP payload type of its session description."""
+def carrier_scenario(
+    *, ring_ms: int = 20, talk_ms: int = 50, codec: int = 0, contact_host: str = "", route: str = ""
+) -> str:
+    """The scenario's XML. ``codec`` is the one RTP payload type of its session description.
+
+    ``contact_host`` stands in its Contact instead of its address; ``route`` is the URI of a Record-Route.
+    """
     ring = _kept("180 Ringing")
     answer = (
         ring + f'<pause milliseconds="{ring_ms}"/>\n' + _kept("200 OK", _SDP.format(codec=codec), again=True) + _ACK
@@ -102,4 +107,9 @@ def carrier_scenario(*, ring_ms: int = 20, talk_ms: int = 50, codec: int = 0) ->
         '<label id="good"/>\n' + answer + bye,
         '<label id="silent"/>\n<pause milliseconds="36000"/>\n<label id="end"/>\n<nop/>\n</scenario>\n',
     ]
-    return "".join(parts)
+    whole = "".join(parts)
+    if route:
+        whole = whole.replace(_CONTACT, f"{_CONTACT}Record-Route: <{route}>\n")
+    if contact_host:
+        whole = whole.replace("carrier@[local_ip]", f"carrier@{contact_host}")
+    return whole

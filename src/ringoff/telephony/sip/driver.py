@@ -19,6 +19,7 @@ from ringoff.ports import Clock
 from ringoff.telephony.sip.attempt import SipAttempt
 from ringoff.telephony.sip.config import Gateway, SipConfig, config_of
 from ringoff.telephony.sip.leg import Invite
+from ringoff.telephony.sip.next_hop import lookup
 from ringoff.telephony.sip.stack import Stack, Timers
 
 log = structlog.get_logger()
@@ -180,8 +181,6 @@ class SipDriver:
         self._trunks[spec.trunk_id] = trunk
         if first is None:
             self._mark(trunk, is_up=False, text="no gateway's name resolves")
-        else:
-            trunk.stack.set_fallback(first)
         if config.options_interval_s:
             trunk.watch = asyncio.create_task(self._watch(trunk), name=f"sip options {spec.trunk_id}")
 
@@ -264,11 +263,8 @@ def _agent_headers(request: OriginateRequest) -> Sequence[tuple[str, str]]:
 
 
 async def _resolve(host: str, port: int) -> tuple[str, int] | None:
-    try:
-        found = await asyncio.get_running_loop().getaddrinfo(host, port, family=socket.AF_INET, type=socket.SOCK_DGRAM)
-    except (OSError, UnicodeError):
-        return None
-    return str(found[0][4][0]), port
+    address = await lookup(host)
+    return None if address is None else (address, port)
 
 
 async def _first_address(config: SipConfig) -> tuple[str, int] | None:

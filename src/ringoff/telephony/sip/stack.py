@@ -6,7 +6,7 @@ from asyncio. Nothing else of the product knows that sippy has a loop.
 """
 
 import asyncio
-import ipaddress
+import errno
 import socket
 from _thread import get_ident
 from collections.abc import Callable
@@ -24,6 +24,8 @@ from sippy.SipURL import SipURL
 from sippy.Time.MonoTime import MonoTime
 from sippy.UA import UA
 from sippy.Udp_server import Udp_server_opts
+
+from ringoff.telephony.sip.next_hop import NextHops, is_address
 
 log = structlog.get_logger()
 
@@ -57,7 +59,6 @@ class _Socket:
     def __init__(self, _stack: dict[str, Any], options: Any) -> None:
         self.uopts = options.getCopy()
         self.send_error: OSError | None = None
-        self.fallback: tuple[str, int] | None = None
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self._socket.setblocking(False)
         self._socket.bind(self.uopts.laddress)
@@ -79,7 +80,10 @@ class _Socket:
         packet = data if isinstance(data, bytes) else data.encode()
         self.send_error = None
         try:
-            self._socket.sendto(packet, self._reachable(address))
+            if not is_address(address[0]):
+                # Looking it up here would stop the loop; NextHops has done so for each dialog.
+                raise OSError(errno.EHOSTUNREACH, "a name that was not looked up")
+            self._socket.sendto(packet, (address[0], int(address[1])))
         except OSError as error:
             self.send_error = error
 
@@ -87,14 +91,6 @@ class _Socket:
         if self._loop is not None:
             self._loop.remove_reader(self._socket.fileno())
         self._socket.close()
-
-    def _reachable(self, address: tuple[str, int]) -> tuple[str, int]:
-        # A Contact may hold a name, and looking it up would stop the loop: then the gateway passes it on.
-        try:
-            ipaddress.IPv4Address(address[0])
-        except ValueError:
-            return self.fallback or address
-        return address[0], int(address[1])
 
     def _read(self) -> None:
         for _ in range(_READS_MAX):
@@ -105,10 +101,7 @@ class _Socket:
             except OSError:
                 # An ICMP "unreachable" for something we sent: its retransmission or time-out will tell.
                 continue
-            try:
-                self.uopts.data_callback(packet, Remote_address(address, self.transport), self, MonoTime())
-            except Exception as error:  # noqa: BLE001 - a packet from anywhere must not end the stack; its text has numbers
-                log.warning("a SIP packet was dropped", error=type(error).__name__, length=len(packet))
+            self.uopts.data_callback(packet, Remote_address(address, self.transport), self, MonoTime())
 
 
 class _OneSocket:
@@ -132,19 +125,49 @@ sippy.SipTransactionManager.local4remote = _OneSocket
 
 
 class _Transactions(sippy.SipTransactionManager.SipTransactionManager):  # type: ignore[misc]
+    def __init__(self, *arguments: Any) -> None:
+        self.hops = NextHops(lambda call_id: call_id in (self.req_consumers or ()))
+        super().__init__(*arguments)
+
     def newTransaction(self, msg: Any, *args: Any, **kwargs: Any) -> Any:  # noqa: N802
         """sippy 2.5.0 compares the transport of a Contact with "udp" and dies of "UDP": RFC 3261 7.3.1 says any case.
 
         This stack speaks UDP only, so it is always that.
         """
         address, _transport = msg.getTarget()
+        if not is_address(address[0]):
+            address = self.hops.address(_call_id(msg)) or address
         msg.setTarget((address, "udp"))
         return super().newTransaction(msg, *args, **kwargs)
 
+    def transmitReq(self, transaction: Any, msg: Any, address: tuple[str, int], *cached: Any) -> None:  # noqa: N802
+        """The ACK: to the looked up next hop of a 2xx; that of any other answer goes where its INVITE went."""
+        if not is_address(address[0]):
+            address = self.hops.address(_call_id(msg)) or transaction.address
+        super().transmitReq(transaction, msg, address, *cached)
+
+    def unregConsumer(self, consumer: Any, call_id: str) -> None:  # noqa: N802
+        self.hops.forget(call_id)
+        super().unregConsumer(consumer, call_id)
+
     def handleIncoming(self, *packet: Any) -> None:  # noqa: N802
+        if not self.hops.holds(packet[0], packet[1].address, lambda: self._take(*packet)):
+            self._take(*packet)
+
+    def shutdown(self) -> None:
+        self.hops.close()
+        super().shutdown()
+
+    def _take(self, *packet: Any) -> None:
+        if self.l1rcache is None:
+            # Closed while the packet waited.
+            return
         if len(self.l1rcache) > _PACKETS_REMEMBERED_MAX:
             self.rCachePurge()
-        super().handleIncoming(*packet)
+        try:
+            super().handleIncoming(*packet)
+        except Exception as error:  # noqa: BLE001 - a packet from anywhere must not end the stack; its text has numbers
+            log.warning("a SIP packet was dropped", error=type(error).__name__, length=len(packet[0]))
 
 
 class Stack:
@@ -167,9 +190,6 @@ class Stack:
     def send_error(self) -> OSError | None:
         return self._socket.send_error
 
-    def set_fallback(self, address: tuple[str, int]) -> None:
-        self._socket.fallback = address
-
     def open_transactions(self) -> int:
         return len(self.transactions.tclient) + len(self.transactions.tserver)
 
@@ -191,6 +211,10 @@ class Stack:
 
     def close(self) -> None:
         self.transactions.shutdown()
+
+
+def _call_id(msg: Any) -> str:
+    return str(msg.getHFBody("call-id"))
 
 
 def _answer_stranger(request: Any, _transaction: Any) -> tuple[Any, None, None]:
