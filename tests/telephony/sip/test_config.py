@@ -15,7 +15,9 @@ GATEWAY = {"host": "sip.example.net"}
 
 def test_defaults_are_filled_in_and_read_again_the_same() -> None:
     known = read_config({"gateways": [GATEWAY]})
-    assert known["gateways"] == [{"host": "sip.example.net", "port": 5060, "username": None, "password": None}]
+    assert known["gateways"] == [
+        {"host": "sip.example.net", "port": 5060, "username": None, "password": None, "weight": 1}
+    ]
     assert known["options_interval_s"] == 30
     assert read_config(known) == known
 
@@ -31,6 +33,10 @@ def test_defaults_are_filled_in_and_read_again_the_same() -> None:
         ({"gateways": [{"host": "a", "port": 0}]}, "config.gateways[0].port"),
         ({"gateways": [{"host": "a", "username": "b"}]}, "config.gateways[0]"),
         ({"gateways": [{"host": "a", "username": 'b"', "password": "c"}]}, "config.gateways[0].username"),
+        ({"gateways": [{**GATEWAY, "weight": 0}]}, "config.gateways[0].weight"),
+        ({"gateways": [GATEWAY, {**GATEWAY, "weight": 101}]}, "config.gateways[1].weight"),
+        ({"gateways": [{**GATEWAY, "weight": 1.5}]}, "config.gateways[0].weight"),
+        ({"gateways": [{**GATEWAY, "weight": True}]}, "config.gateways[0].weight"),
         ({"gateways": [GATEWAY], "options_interval_s": -1}, "config.options_interval_s"),
         ({"gateways": [GATEWAY], "p_asserted_identity": 1}, "config.p_asserted_identity"),
         ({"gateways": [GATEWAY], "local_port": "x"}, "config.local_port"),

@@ -4,10 +4,11 @@ import asyncio
 import random
 import re
 import socket
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from hashlib import md5
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -28,17 +29,25 @@ from tests.telephony.conformance import Listener, is_in_order, request_for
 pytestmark = [pytest.mark.anyio, pytest.mark.skipif(not is_installed(), reason=WHY_NOT)]
 
 
-def trunk_to(*ports: int, password: str = "secret", **config: Any) -> TrunkSpec:
+def trunk_to(*ports: int, password: str = "secret", weights: Sequence[int] = (), **config: Any) -> TrunkSpec:
     gateways: list[Mapping[str, Any]] = [
-        {"host": "127.0.0.1", "port": port, "username": "alice", "password": password} for port in ports
+        {"host": "127.0.0.1", "port": port, "username": "alice", "password": password, "weight": weight}
+        for port, weight in zip_longest(ports, weights, fillvalue=1)
     ]
     known = read_config({"options_interval_s": 0, "gateways": gateways, **config})
     return TrunkSpec(WorkspaceId(uuid4()), TrunkId(uuid4()), "sip", known)
 
 
+class FirstListed(random.Random):
+    """The draw that always takes the first gateway that is up."""
+
+    def choices(self, population: Sequence[Any], *_: Any, **__: Any) -> list[Any]:  # type: ignore[override]
+        return [population[0]]
+
+
 @asynccontextmanager
-async def running_driver() -> AsyncIterator[SipDriver]:
-    driver = SipDriver(SystemClock())
+async def running_driver(chance: random.Random | None = None) -> AsyncIterator[SipDriver]:
+    driver = SipDriver(SystemClock(), chance or FirstListed())
     await driver.start()
     try:
         yield driver

@@ -9,23 +9,25 @@ from ringoff.domain.carrier import TrunkSpec
 from ringoff.domain.errors import InvalidInput
 
 GATEWAYS_MAX: Final = 8
+WEIGHT_MAX: Final = 100
 _HOST: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,251}[A-Za-z0-9])?")
 _QUOTABLE: Final = re.compile(r'[^\x00-\x1f\x7f"\\]{1,128}')
 _TRUNK_KEYS: Final = frozenset({
     "gateways", "p_asserted_identity", "from_domain", "options_interval_s", "agent_answer_timeout_s",
     "local_address", "local_port",
 })  # fmt: skip
-_GATEWAY_KEYS: Final = frozenset({"host", "port", "username", "password"})
+_GATEWAY_KEYS: Final = frozenset({"host", "port", "username", "password", "weight"})
 
 
 @dataclass(frozen=True, slots=True)
 class Gateway:
-    """Where requests go. They are tried in the order of the list."""
+    """Where requests go. ``weight`` is its share of the attempts that begin with it."""
 
     host: str
     port: int
     username: str | None
     password: str | None = field(repr=False)
+    weight: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,13 +79,16 @@ def _read_gateway(gateway: Any, position: int) -> Mapping[str, Any]:
     port = gateway.get("port", 5060)
     if not isinstance(port, int) or isinstance(port, bool) or not 1 <= port <= 65_535:
         raise InvalidInput("a port from 1 to 65535", field=f"{at}.port")
+    weight = gateway.get("weight", 1)
+    if not isinstance(weight, int) or isinstance(weight, bool) or not 1 <= weight <= WEIGHT_MAX:
+        raise InvalidInput(f"a whole number from 1 to {WEIGHT_MAX}", field=f"{at}.weight")
     username, password = gateway.get("username"), gateway.get("password")
     if (username is None) != (password is None):
         raise InvalidInput("username and password go together", field=at)
     for key, text in (("username", username), ("password", password)):
         if text is not None and not (isinstance(text, str) and _QUOTABLE.fullmatch(text)):
             raise InvalidInput("1 to 128 characters without quotes, backslashes and controls", field=f"{at}.{key}")
-    return {"host": host, "port": port, "username": username, "password": password}
+    return {"host": host, "port": port, "username": username, "password": password, "weight": weight}
 
 
 def _refuse_unknown(given: Mapping[str, Any], known: frozenset[str], at: str) -> None:

@@ -1,6 +1,7 @@
 """The driver for SIP trunks over UDP (RFC 3261): every request to ring leaves inside ``originate`` or ``resume``."""
 
 import asyncio
+import random
 import re
 import socket
 from collections import deque
@@ -18,6 +19,7 @@ from ringoff.domain.release_cause import Disposition, Outcome, ReleaseCause
 from ringoff.ports import Clock
 from ringoff.telephony.sip.attempt import SipAttempt
 from ringoff.telephony.sip.config import Gateway, SipConfig, config_of
+from ringoff.telephony.sip.gateway_order import gateway_order
 from ringoff.telephony.sip.leg import Invite
 from ringoff.telephony.sip.next_hop import lookup
 from ringoff.telephony.sip.stack import Stack, Timers
@@ -46,13 +48,18 @@ class _Trunk:
         self.stack = stack
         self.watch: asyncio.Task[None] | None = None
         self.is_up: bool | None = None
+        self.down: set[Gateway] = set()
 
 
 class SipDriver:
-    """A ``CallDriver``. One UDP socket for each trunk; ``events`` has one consumer."""
+    """A ``CallDriver``. One UDP socket for each trunk; ``events`` has one consumer.
 
-    def __init__(self, clock: Clock) -> None:
+    ``chance`` draws the gateway that an attempt begins with: give a seeded one to have the same draws again.
+    """
+
+    def __init__(self, clock: Clock, chance: random.Random | None = None) -> None:
         self._clock = clock
+        self._chance = chance or random.SystemRandom()
         self._timers = Timers()
         self._trunks: dict[TrunkId, _Trunk] = {}
         self._attempts: dict[AttemptId, SipAttempt] = {}
@@ -113,7 +120,7 @@ class SipDriver:
             raise _refused("the driver is stopped")
         gateways = [
             _invite(request, trunk.config, gateway, address)
-            for gateway in trunk.config.gateways
+            for gateway in gateway_order(trunk.config.gateways, trunk.down, self._chance)
             if (address := await _resolve(gateway.host, gateway.port)) is not None
         ]
         if not gateways:
@@ -193,12 +200,20 @@ class SipDriver:
     async def _watch(self, trunk: _Trunk) -> None:
         """Ask each gateway with OPTIONS; the trunk is up while one of them answers, whatever it says."""
         while True:
-            answers = [await self._asks(trunk, gateway) for gateway in trunk.config.gateways]
-            is_up = any(answers)
+            async with asyncio.TaskGroup() as asked:
+                for gateway in trunk.config.gateways:
+                    asked.create_task(self._ask(trunk, gateway))
+            is_up = not trunk.down.issuperset(trunk.config.gateways)
             self._mark(trunk, is_up=is_up, text="" if is_up else "no gateway answers OPTIONS")
             await self._clock.sleep(trunk.config.options_interval_s)
 
-    async def _asks(self, trunk: _Trunk, gateway: Gateway) -> bool:
+    async def _ask(self, trunk: _Trunk, gateway: Gateway) -> None:
+        if await self._answers(trunk, gateway):
+            trunk.down.discard(gateway)
+        else:
+            trunk.down.add(gateway)
+
+    async def _answers(self, trunk: _Trunk, gateway: Gateway) -> bool:
         address = await _resolve(gateway.host, gateway.port)
         if address is None:
             return False
