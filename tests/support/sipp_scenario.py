@@ -1,7 +1,7 @@
 """A SIP carrier for tests: one sipp scenario that answers by the first digits after the plus sign.
 
 1 answers and waits, 2 answers and hangs up, 3 486, 4 404, 5 503, 6 603, 7 rings until CANCEL, 80 407, 81 401, 83 403,
-9 is silent, 0 answers across our CANCEL.
+84 488, 9 is silent, 0 answers across our CANCEL.
 """
 
 ALICE = ("alice", "secret")
@@ -29,7 +29,7 @@ _KEEP = """<ereg regexp=".*" search_in="hdr" header="Via:" assign_to="via"/>
 """
 _DIGITS = {
     "1": "answer", "2": "hangup", "3": "busy", "4": "unknown", "5": "unavailable", "6": "decline", "7": "rings",
-    "80": "proxy", "81": "challenge", "83": "forbidden", "9": "silent", "0": "glare",
+    "80": "proxy", "81": "challenge", "83": "forbidden", "84": "codec", "9": "silent", "0": "glare",
 }  # fmt: skip
 _ACK = '<recv request="ACK" timeout="20000"/>\n'
 _END = '<nop next="end"/>\n'
@@ -99,6 +99,7 @@ def carrier_scenario(
         _final("unavailable", "503 Service Unavailable", "Retry-After: 5\n"),
         _final("decline", "603 Decline"),
         _final("forbidden", "403 Caller not allowed"),
+        _final("codec", "488 Not Acceptable Here"),
         '<label id="rings"/>\n' + ring + cancel + _kept("487 Request Terminated", again=True) + _ACK + _END,
         '<label id="glare"/>\n' + ring + cancel,
         _kept("200 OK", _SDP.format(codec=codec), again=True) + _ACK + bye,

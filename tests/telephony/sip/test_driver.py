@@ -90,7 +90,11 @@ async def test_an_answered_call_is_handed_to_the_agent(tmp_path: Path) -> None:
         assert not re.search(r"^X-Evil", agent.messages, re.MULTILINE)
 
 
-@pytest.mark.parametrize("agent_user", ["+3", "+2", "+9", "+81"], ids=["refuses", "hangs up", "silent", "challenges"])
+@pytest.mark.parametrize(
+    "agent_user",
+    ["+3", "+2", "+9", "+81", "+84"],
+    ids=["refuses", "hangs up", "silent", "challenges", "has no common codec"],
+)
 async def test_without_its_agent_the_callee_is_released(tmp_path: Path, agent_user: str) -> None:
     async with (
         running_sipp(tmp_path / "carrier") as peer,
@@ -106,6 +110,8 @@ async def test_without_its_agent_the_callee_is_released(tmp_path: Path, agent_us
         assert is_in_order(listener.seen)
         counted = await peer.finished()
         assert (counted["SuccessfulCall"], counted["FailedCall"]) == (1, 0)
+        # The BYE is ours, and comes once.
+        assert len(re.findall(r"^(BYE sip:)", peer.messages, re.MULTILINE)) == 1
 
 
 async def test_the_callee_that_hangs_up_takes_the_agent_along(tmp_path: Path) -> None:
@@ -241,9 +247,12 @@ async def test_options_tell_when_a_trunk_comes_and_goes() -> None:
             assert packet.startswith(b"OPTIONS sip:127.0.0.1")
             gateway.sendto(answer_to(packet), sender)
             reports = list(await driver.events(1))
+            used = driver._trunks[trunk.trunk_id]
+            assert used.down == set()
             # The next question stays without an answer.
             async with asyncio.timeout(60):
                 reports += await driver.events(1)
+            assert used.down == set(used.config.gateways)
         kept = [(report.trunk_id, report.is_up) for report in reports if isinstance(report, TrunkReport)]
         assert kept == [(trunk.trunk_id, True), (trunk.trunk_id, False)]
 
