@@ -1,7 +1,8 @@
 """A SIP carrier for tests: one sipp scenario that answers by the first digits after the plus sign.
 
 1 answers and waits, 2 answers and hangs up, 3 486, 4 404, 5 503, 6 603, 7 rings until CANCEL, 80 407, 81 401, 83 403,
-84 488, 9 is silent, 0 answers across our CANCEL.
+84 488, 85 answers and takes a new INVITE, 86 answers and refuses one, 87 challenges one,
+9 is silent, 0 answers across our CANCEL.
 """
 
 ALICE = ("alice", "secret")
@@ -21,6 +22,7 @@ c=IN IP4 [local_ip]
 t=0 0
 m=audio 40000 RTP/AVP {codec}
 """
+_ASKED = f'WWW-Authenticate: Digest realm="carrier.test", nonce="{_NONCE}", algorithm=MD5, qop="auth"\n'
 _KEEP = """<ereg regexp=".*" search_in="hdr" header="Via:" assign_to="via"/>
 <ereg regexp=".*" search_in="hdr" header="From:" assign_to="from"/>
 <ereg regexp=".*" search_in="hdr" header="To:" assign_to="to"/>
@@ -29,7 +31,8 @@ _KEEP = """<ereg regexp=".*" search_in="hdr" header="Via:" assign_to="via"/>
 """
 _DIGITS = {
     "1": "answer", "2": "hangup", "3": "busy", "4": "unknown", "5": "unavailable", "6": "decline", "7": "rings",
-    "80": "proxy", "81": "challenge", "83": "forbidden", "84": "codec", "9": "silent", "0": "glare",
+    "80": "proxy", "81": "challenge", "83": "forbidden", "84": "codec", "85": "moves",
+    "86": "stays", "87": "asks", "9": "silent", "0": "glare",
 }  # fmt: skip
 _ACK = '<recv request="ACK" timeout="20000"/>\n'
 _END = '<nop next="end"/>\n'
@@ -79,6 +82,8 @@ def carrier_scenario(
     answer = (
         ring + f'<pause milliseconds="{ring_ms}"/>\n' + _kept("200 OK", _SDP.format(codec=codec), again=True) + _ACK
     )
+    again = '<recv request="INVITE" timeout="20000"/>\n'
+    moved = _send(f"SIP/2.0 200 OK\n{_LAST.format(tag='')}{_CONTACT}{_SDP.format(codec=codec)}", again=True) + _ACK
     bye = '<recv request="BYE"/>\n' + _last("200 OK") + _END
     cancel = '<recv request="CANCEL"/>\n' + _last("200 OK", _TAG)
     verify = f'<verifyauth assign_to="challengeok" username="{ALICE[0]}" password="{ALICE[1]}"/>\n'
@@ -100,6 +105,10 @@ def carrier_scenario(
         _final("decline", "603 Decline"),
         _final("forbidden", "403 Caller not allowed"),
         _final("codec", "488 Not Acceptable Here"),
+        '<label id="moves"/>\n' + answer + again + moved + bye,
+        '<label id="stays"/>\n' + answer + again + _last("488 Not Acceptable Here", again=True) + _ACK + bye,
+        '<label id="asks"/>\n' + answer + again + _last("401 Unauthorized", "", _ASKED, again=True) + _ACK,
+        again + moved + bye,
         '<label id="rings"/>\n' + ring + cancel + _kept("487 Request Terminated", again=True) + _ACK + _END,
         '<label id="glare"/>\n' + ring + cancel,
         _kept("200 OK", _SDP.format(codec=codec), again=True) + _ACK + bye,

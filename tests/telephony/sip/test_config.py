@@ -39,6 +39,7 @@ def test_defaults_are_filled_in_and_read_again_the_same() -> None:
         ({"gateways": [{**GATEWAY, "weight": True}]}, "config.gateways[0].weight"),
         ({"gateways": [GATEWAY], "options_interval_s": -1}, "config.options_interval_s"),
         ({"gateways": [GATEWAY], "p_asserted_identity": 1}, "config.p_asserted_identity"),
+        ({"gateways": [GATEWAY], "offer_in_invite": "yes"}, "config.offer_in_invite"),
         ({"gateways": [GATEWAY], "local_port": "x"}, "config.local_port"),
     ],
 )

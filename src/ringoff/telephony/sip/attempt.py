@@ -16,6 +16,9 @@ from ringoff.telephony.sip.stack import Stack
 class SipAttempt:
     """Third party call control, RFC 3725 flow I: the callee's offer goes to the agent, the agent's answer back in ACK.
 
+    With ``offer_in_invite`` flow III: the callee is invited with an inactive offer and acknowledged at once; then the
+    agent is invited without one, and what it offers goes to the callee in a new INVITE within the call.
+
     ``gateways`` are the invitations to try in this order, ``agent`` the one for the agent's leg (None: nobody).
     """
 
@@ -29,6 +32,7 @@ class SipAttempt:
         gateways: Sequence[Invite],
         agent: Invite | None,
         agent_answer_timeout_s: float,
+        offer_in_invite: bool,
     ) -> None:
         self.request = request
         self.is_over = False
@@ -38,6 +42,7 @@ class SipAttempt:
         self._gateways = list(gateways)
         self._agent_invite = agent
         self._agent_answer_timeout_s = agent_answer_timeout_s
+        self._offer_in_invite = offer_in_invite
         self._callee = Leg(stack, self)
         self._agent: Leg | None = None
         self._agent_timer: asyncio.TimerHandle | None = None
@@ -52,8 +57,8 @@ class SipAttempt:
         """Write the INVITE to the next gateway: the step before which the clock was looked at."""
         self._waits_for_gateway = None
         self._callee = Leg(self._stack, self)
-        is_bridged = self.request.handling.kind is HandlingKind.SIP_URI
-        return self._callee.invite(self._gateways.pop(0), None if is_bridged else self._callee.hold_sdp())
+        has_offer = self._offer_in_invite or self.request.handling.kind is not HandlingKind.SIP_URI
+        return self._callee.invite(self._gateways.pop(0), self._callee.hold_sdp() if has_offer else None)
 
     def resume(self) -> OSError | None:
         if self._waits_for_gateway is not None:
@@ -85,8 +90,7 @@ class SipAttempt:
 
     def leg_answered(self, leg: Leg, offer: Any) -> None:
         if leg is not self._callee:
-            self._stop_agent_timer()
-            self._callee.accept(offer)
+            self._agent_answered(offer)
             return
         if leg.is_over:
             return
@@ -94,6 +98,15 @@ class SipAttempt:
         self._report(Answered(self.request.attempt_id, self._clock.now()))
         if self._agent_invite is not None:
             self._call_agent(self._agent_invite, offer)
+
+    def leg_updated(self, leg: Leg, answer: Any) -> None:
+        if leg is not self._callee or self._agent is None:
+            return
+        if answer is None:
+            self._agent_gone()
+        else:
+            self._stop_agent_timer()
+            self._agent.accept(answer)
 
     def leg_ended(self, leg: Leg, cause: ReleaseCause, *, got_reply: bool) -> None:
         if leg is not self._callee:
@@ -107,10 +120,21 @@ class SipAttempt:
 
     def _call_agent(self, invite: Invite, offer: Any) -> None:
         self._agent = Leg(self._stack, self)
-        if offer is None or self._agent.invite(invite, offer) is not None:
+        body = None if self._offer_in_invite else offer
+        if offer is None or self._agent.invite(invite, body) is not None:
             self._agent_gone()
             return
         self._agent_timer = asyncio.get_running_loop().call_later(self._agent_answer_timeout_s, self._agent_gone)
+
+    def _agent_answered(self, description: Any) -> None:
+        if not self._offer_in_invite:
+            self._stop_agent_timer()
+            self._callee.accept(description)
+        elif description is None:
+            self._agent_gone()
+        else:
+            # The agent's time goes on until the callee has taken its offer.
+            self._callee.update(description)
 
     def _agent_gone(self) -> None:
         """Refused, silent or hung up: nobody is left to talk with the callee."""

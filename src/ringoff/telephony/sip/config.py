@@ -14,7 +14,7 @@ _HOST: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,251}[A-Za-z0-9])?")
 _QUOTABLE: Final = re.compile(r'[^\x00-\x1f\x7f"\\]{1,128}')
 _TRUNK_KEYS: Final = frozenset({
     "gateways", "p_asserted_identity", "from_domain", "options_interval_s", "agent_answer_timeout_s",
-    "local_address", "local_port",
+    "local_address", "local_port", "offer_in_invite",
 })  # fmt: skip
 _GATEWAY_KEYS: Final = frozenset({"host", "port", "username", "password", "weight"})
 
@@ -34,6 +34,7 @@ class Gateway:
 class SipConfig:
     gateways: tuple[Gateway, ...]
     p_asserted_identity: bool
+    offer_in_invite: bool
     from_domain: str | None
     options_interval_s: float
     agent_answer_timeout_s: float
@@ -47,12 +48,10 @@ def read_config(config: Mapping[str, Any]) -> Mapping[str, Any]:
     gateways = config.get("gateways")
     if not isinstance(gateways, list) or not 1 <= len(gateways) <= GATEWAYS_MAX:
         raise InvalidInput(f"a SIP trunk needs a list of 1 to {GATEWAYS_MAX} gateways", field="config.gateways")
-    asserted = config.get("p_asserted_identity", False)
-    if not isinstance(asserted, bool):
-        raise InvalidInput("true or false", field="config.p_asserted_identity")
     return {
         "gateways": [_read_gateway(gateway, position) for position, gateway in enumerate(gateways)],
-        "p_asserted_identity": asserted,
+        "p_asserted_identity": _flag(config, "p_asserted_identity"),
+        "offer_in_invite": _flag(config, "offer_in_invite"),
         "from_domain": _optional_host(config, "from_domain"),
         "options_interval_s": _number(config, "options_interval_s", 30, 0, 3_600),
         "agent_answer_timeout_s": _number(config, "agent_answer_timeout_s", 10, 1, 25),
@@ -95,6 +94,13 @@ def _refuse_unknown(given: Mapping[str, Any], known: frozenset[str], at: str) ->
     for key in given:
         if key not in known:
             raise InvalidInput(f"unknown; known are {', '.join(sorted(known))}", field=f"{at}.{key}")
+
+
+def _flag(config: Mapping[str, Any], key: str) -> bool:
+    flag = config.get(key, False)
+    if not isinstance(flag, bool):
+        raise InvalidInput("true or false", field=f"config.{key}")
+    return flag
 
 
 def _optional_host(config: Mapping[str, Any], key: str) -> str | None:

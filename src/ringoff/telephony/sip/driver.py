@@ -130,6 +130,7 @@ class SipDriver:
         attempt = SipAttempt(
             request, trunk.stack, self._clock, self._put,
             gateways=gateways, agent=agent, agent_answer_timeout_s=trunk.config.agent_answer_timeout_s,
+            offer_in_invite=trunk.config.offer_in_invite,
         )  # fmt: skip
         # From here to the write nothing is awaited.
         if self._is_stopped:

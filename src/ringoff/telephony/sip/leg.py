@@ -14,6 +14,7 @@ from ringoff.telephony.sip.stack import (
     CCEventDisconnect,
     CCEventFail,
     CCEventTry,
+    CCEventUpdate,
     MsgBody,
     Stack,
     header,
@@ -22,6 +23,7 @@ from ringoff.telephony.sip.stack import (
 CANCEL_PATIENCE_S: Final = 33.0
 """RFC 3261 9.1: 64*T1 after a CANCEL without a final answer the call is over; a little more for the timer's own 408."""
 _Q850: Final = re.compile(r"Q\.850\s*;.*?cause\s*=\s*(\d{1,3})", re.IGNORECASE)
+_ORIGIN: Final = re.compile(r"^o=.*?(\r?)$", re.MULTILINE)
 _HOLD_SDP: Final = (
     "v=0\r\no=- 1 1 IN IP4 {address}\r\ns=-\r\nc=IN IP4 {address}\r\nt=0 0\r\nm=audio {port} RTP/AVP 0 8 101\r\n"
     "a=rtpmap:0 PCMU/8000\r\na=rtpmap:8 PCMA/8000\r\na=rtpmap:101 telephone-event/8000\r\na=inactive\r\n"
@@ -35,6 +37,9 @@ class LegOwner(Protocol):
     def leg_challenged(self, leg: "Leg", cause: ReleaseCause) -> None: ...
     def leg_answered(self, leg: "Leg", offer: Any) -> None:
         """``offer`` is the other side's session description; it waits for ``accept`` when the INVITE had none."""
+
+    def leg_updated(self, leg: "Leg", answer: Any) -> None:
+        """``answer`` is the other side's to the offer of ``Leg.update``, None when it refused."""
 
     def leg_ended(self, leg: "Leg", cause: ReleaseCause, *, got_reply: bool) -> None: ...
 
@@ -59,17 +64,28 @@ class _UserAgent(UA):  # type: ignore[misc]
     leg: "Leg"
 
     def processChallenge(self, *challenge: Any) -> bool:  # noqa: N802
-        """Keep the challenge instead of answering it: the answer is a request to ring and needs a permit."""
+        """Keep the challenge instead of answering it: the answer is a request to ring and needs a permit.
+
+        A challenge to a new INVITE within an answered call is answered: that rings nobody.
+        """
         response, cseq, _, answer_header, _ = challenge
-        if self.username is None or self.leg.challenge is not None:
+        if self.username is None or self.reqs[cseq].countHFs(answer_header) != 0:
             return False
-        if self.reqs[cseq].countHFs(answer_header) != 0:
+        if self.leg.is_answered:
+            # Later, because sippy acknowledges the challenge only when this returns.
+            self.leg.soon(self._answer_in_call, challenge)
+            return True
+        if self.leg.challenge is not None:
             return False
         self.leg.take_challenge(challenge, _cause(response))
         return True
 
     def answer_challenge(self, challenge: Sequence[Any]) -> bool:
         return bool(super().processChallenge(*challenge))
+
+    def _answer_in_call(self, challenge: Sequence[Any]) -> None:
+        if self.isConnected() and not self.answer_challenge(challenge):
+            self.leg.update_failed()
 
     def recvResponse(self, response: Any, transaction: Any) -> None:  # noqa: N802
         status = response.getSCode()[0]
@@ -117,6 +133,7 @@ class Leg:
         self._final = ReleaseCause()
         self._got_reply = False
         self._offer_waits = False
+        self._is_updating = False
         self._patience: asyncio.TimerHandle | None = None
 
     def invite(self, invite: Invite, body: Any) -> OSError | None:
@@ -152,6 +169,21 @@ class Leg:
         if self._offer_waits and not self.is_over:
             self._offer_waits = False
             self._agent.recvEvent(CCEventConnect((200, "OK", body)))
+
+    def update(self, body: Any) -> None:
+        """Offer another side's session description within the answered call: a new INVITE, which rings nobody.
+
+        Its origin stays ours, one version on (RFC 3264 8): to the peer it is the same session.
+        """
+        address, _ = self._stack.address
+        if not self.is_over:
+            self._is_updating = True
+            text = _ORIGIN.sub(rf"o=- 1 2 IN IP4 {address}\1", str(body), count=1)
+            self._agent.recvEvent(CCEventUpdate(MsgBody(text)))
+
+    def update_failed(self) -> None:
+        self._is_updating = False
+        self._owner.leg_updated(self, None)
 
     def end(self) -> None:
         """CANCEL or BYE, whichever fits; nothing when it is over."""
@@ -209,6 +241,10 @@ class Leg:
         match event.name:
             case "CCEventRing":
                 self._owner.leg_progressed(self, event.getData()[0])
+            case "CCEventConnect" | "CCEventFail" | "CCEventRedirect" if self._is_updating:
+                self._is_updating = False
+                answer = event.getData()[2] if event.name == "CCEventConnect" else None
+                self.soon(self._owner.leg_updated, self, answer)
             case "CCEventConnect" | "CCEventPreConnect":
                 self.is_answered = True
                 self._offer_waits = event.name == "CCEventPreConnect"

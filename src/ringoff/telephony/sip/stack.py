@@ -15,7 +15,7 @@ from typing import Any, Final
 import sippy.Core.EventDispatcher
 import sippy.SipTransactionManager
 import structlog
-from sippy.CCEvents import CCEventConnect, CCEventDisconnect, CCEventFail, CCEventTry
+from sippy.CCEvents import CCEventConnect, CCEventDisconnect, CCEventFail, CCEventTry, CCEventUpdate
 from sippy.MsgBody import MsgBody
 from sippy.Network_server import Remote_address
 from sippy.SipHeader import SipHeader
@@ -266,6 +266,7 @@ __all__ = [
     "CCEventDisconnect",
     "CCEventFail",
     "CCEventTry",
+    "CCEventUpdate",
     "MsgBody",
     "Stack",
     "Timers",
