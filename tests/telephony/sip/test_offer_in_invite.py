@@ -45,7 +45,8 @@ async def test_the_agents_offer_follows_in_a_new_invite(tmp_path: Path, number: 
             assert "m=audio 40000 RTP/AVP 0" in offer
         invited = re.findall(r"\n(INVITE sip:.*?)\n-----", agent.messages, re.DOTALL)
         assert "v=0" not in invited[0]
-        assert re.search(r"\nACK sip:[^-]*?m=audio 40000 RTP/AVP 8", agent.messages.replace("-", "_")) is not None
+        acknowledged = re.findall(r"\n(ACK sip:.*?)\n-----", agent.messages, re.DOTALL)
+        assert "m=audio 40000 RTP/AVP 8" in acknowledged[0]
 
 
 @pytest.mark.parametrize(
@@ -70,3 +71,23 @@ async def test_without_a_common_session_the_callee_is_released(tmp_path: Path, n
         assert (counted["SuccessfulCall"], counted["FailedCall"]) == (1, 0)
         if agent_user == "+1":
             assert (await agent.finished())["FailedCall"] == 0
+
+
+async def test_released_while_the_agent_rings_nobody_is_left(tmp_path: Path) -> None:
+    async with (
+        running_sipp(tmp_path / "carrier") as peer,
+        running_sipp(tmp_path / "agent") as agent,
+        running_driver() as driver,
+    ):
+        request = request_for(trunk_to(peer.port, offer_in_invite=True), "+1001", agent_at(agent.port, "+7"))
+        await driver.originate(request)
+        async with asyncio.timeout(10):
+            while "180 Ringing" not in agent.messages:  # noqa: ASYNC110 - a file of another process
+                await asyncio.sleep(0.02)
+        await driver.release(request.attempt_id)
+        released = await Listener(driver).until(Released)
+        assert isinstance(released, Released)
+        assert (released.was_answered, released.agent_failed) == (True, False)
+        for side in (peer, agent):
+            counted = await side.finished()
+            assert (counted["SuccessfulCall"], counted["FailedCall"]) == (1, 0)
