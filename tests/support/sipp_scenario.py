@@ -2,7 +2,7 @@
 
 1 answers and waits, 2 answers and hangs up, 3 486, 4 404, 5 503, 6 603, 7 rings until CANCEL, 80 407, 81 401, 83 403,
 84 488, 85 answers and takes a new INVITE, 86 answers and refuses one, 87 challenges one,
-9 is silent, 0 answers across our CANCEL.
+88 302 to an address where nobody is, 9 is silent, 0 answers across our CANCEL.
 """
 
 ALICE = ("alice", "secret")
@@ -32,7 +32,7 @@ _KEEP = """<ereg regexp=".*" search_in="hdr" header="Via:" assign_to="via"/>
 _DIGITS = {
     "1": "answer", "2": "hangup", "3": "busy", "4": "unknown", "5": "unavailable", "6": "decline", "7": "rings",
     "80": "proxy", "81": "challenge", "83": "forbidden", "84": "codec", "85": "moves",
-    "86": "stays", "87": "asks", "9": "silent", "0": "glare",
+    "86": "stays", "87": "asks", "88": "moved", "9": "silent", "0": "glare",
 }  # fmt: skip
 _ACK = '<recv request="ACK" timeout="20000"/>\n'
 _END = '<nop next="end"/>\n'
@@ -109,6 +109,7 @@ def carrier_scenario(
         '<label id="stays"/>\n' + answer + again + _last("488 Not Acceptable Here", again=True) + _ACK + bye,
         '<label id="asks"/>\n' + answer + again + _last("401 Unauthorized", "", _ASKED, again=True) + _ACK,
         again + moved + bye,
+        _final("moved", "302 Moved Temporarily", "Contact: <sip:somebody@127.0.0.1:9>\n"),
         '<label id="rings"/>\n' + ring + cancel + _kept("487 Request Terminated", again=True) + _ACK + _END,
         '<label id="glare"/>\n' + ring + cancel,
         _kept("200 OK", _SDP.format(codec=codec), again=True) + _ACK + bye,

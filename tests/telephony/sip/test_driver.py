@@ -194,6 +194,16 @@ async def test_a_caller_that_is_not_allowed(tmp_path: Path) -> None:
         assert (released.cause.sip_status, released.cause.text) == (403, "Caller not allowed")
 
 
+async def test_a_redirect_is_the_outcome_and_its_ack_goes_where_the_invite_went(tmp_path: Path) -> None:
+    async with running_sipp(tmp_path) as peer, running_driver() as driver:
+        await driver.originate(request_for(trunk_to(peer.port), "+8801"))
+        released = await Listener(driver).until(Released)
+        assert isinstance(released, Released)
+        assert released.cause.sip_status == 302
+        counted = await peer.finished()
+        assert (counted["SuccessfulCall"], counted["FailedCall"]) == (1, 0)
+
+
 async def test_the_cause_of_a_reason_header_is_reported(tmp_path: Path) -> None:
     async with running_sipp(tmp_path) as peer, running_driver() as driver:
         await driver.originate(request_for(trunk_to(peer.port), "+4001"))

@@ -92,6 +92,10 @@ class _UserAgent(UA):  # type: ignore[misc]
         is_invite = response.getHFBody("cseq").getCSeq()[1] == "INVITE"
         if is_invite and status >= 200:
             self.leg.note_final(_cause(response), got_reply=response is not transaction.r408)
+        if is_invite and status >= 300:
+            # sippy would send the ACK to the Contact; RFC 3261 17.1.1.3: it goes where the INVITE went.
+            response.delHFs("contact")
+            response.delHFs("record-route")
         if is_invite and self.leg.is_cancelled and status >= 200:
             if 200 <= status < 300 and self.late_media:
                 transaction.ack.setBody(self.leg.hold_sdp())

@@ -82,7 +82,8 @@ class NextHops:
     ) -> None:
         self._is_ours = is_ours
         self._look_up = look_up
-        self._address_by_call: dict[str, tuple[str, int]] = {}  # bounded by the dialogs of the stack: see forget
+        # Bounded by the dialogs of the stack, see forget; a dialog has few answers to an INVITE.
+        self._addresses: dict[str, dict[str, tuple[str, int]]] = {}
         self._names: OrderedDict[str, tuple[str | None, float]] = OrderedDict()
         self._held: dict[str, list[Callable[[], None]]] = {}
         self._lookups: set[asyncio.Task[None]] = set()
@@ -104,11 +105,11 @@ class NextHops:
         task.add_done_callback(self._lookups.discard)
         return True
 
-    def address(self, call_id: str) -> tuple[str, int] | None:
-        return self._address_by_call.get(call_id)
+    def address(self, call_id: str, host: str) -> tuple[str, int] | None:
+        return self._addresses.get(call_id, {}).get(host.lower())
 
     def forget(self, call_id: str) -> None:
-        self._address_by_call.pop(call_id, None)
+        self._addresses.pop(call_id, None)
 
     def close(self) -> None:
         for task in self._lookups:
@@ -142,7 +143,7 @@ class NextHops:
 
     def _note(self, hop: NamedHop, found: str | None, source: tuple[str, int]) -> None:
         is_usable = found is not None and 0 < hop.port <= 65_535
-        self._address_by_call[hop.call_id] = (str(found), hop.port) if is_usable else source
+        self._addresses.setdefault(hop.call_id, {})[hop.host] = (str(found), hop.port) if is_usable else source
 
 
 def _head(packet: bytes) -> str:

@@ -136,14 +136,14 @@ class _Transactions(sippy.SipTransactionManager.SipTransactionManager):  # type:
         """
         address, _transport = msg.getTarget()
         if not is_address(address[0]):
-            address = self.hops.address(_call_id(msg)) or address
+            address = self.hops.address(_call_id(msg), address[0]) or address
         msg.setTarget((address, "udp"))
         return super().newTransaction(msg, *args, **kwargs)
 
     def transmitReq(self, transaction: Any, msg: Any, address: tuple[str, int], *cached: Any) -> None:  # noqa: N802
         """The ACK: to the looked up next hop of a 2xx; that of any other answer goes where its INVITE went."""
         if not is_address(address[0]):
-            address = self.hops.address(_call_id(msg)) or transaction.address
+            address = self.hops.address(_call_id(msg), address[0]) or transaction.address
         super().transmitReq(transaction, msg, address, *cached)
 
     def unregConsumer(self, consumer: Any, call_id: str) -> None:  # noqa: N802
