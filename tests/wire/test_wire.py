@@ -1,0 +1,37 @@
+"""The promise on packets: a real server, a real SIP carrier, and what the kernel saw between them."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.support import sipp
+from tests.wire import capture
+from tests.wire.checker import check
+from tests.wire.run import run_wire
+
+pytestmark = [
+    pytest.mark.skipif(not sipp.is_installed(), reason=sipp.WHY_NOT),
+    pytest.mark.skipif(not capture.is_allowed(), reason=capture.WHY_NOT),
+]
+
+
+@pytest.mark.timeout(200)
+async def test_no_covered_invite_leaves_after_an_acknowledgement(tmp_path: Path) -> None:
+    await _judged(tmp_path, seconds=10, orders_min=100)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(500)
+async def test_a_thousand_orders(tmp_path: Path) -> None:
+    await _judged(tmp_path, seconds=60, orders_min=1_000)
+
+
+async def _judged(directory: Path, *, seconds: float, orders_min: int) -> None:
+    carrier = await run_wire(directory, seconds=seconds, orders_min=orders_min, seed=20_260)
+    verdict = check(directory)
+    print("\n".join(verdict.lines()), carrier)
+    assert verdict.is_clean, verdict.lines()
+    assert verdict.orders >= orders_min
+    assert verdict.invites > 20 * seconds
+    assert verdict.latencies_ns, "no hang-up met a live call: the run proves too little"
+    assert carrier.get("CurrentCall", 0) == 0
