@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import count
 from pathlib import Path
 from random import Random
@@ -30,11 +30,13 @@ _LONGER_AT_MOST = 4
 _SETTLE_S = 2.0
 # One in ten rings until our CANCEL, one is up until our BYE, the others are busy: see sipp_scenario.
 _PREFIXES = ("+7900", "+1200", *(["+3360"] * 8))
-_LEVELS = {"numbers": 30, "campaign numbers": 30, "calls": 25, "campaign": 13, "agent": 2}
+LEVELS: Mapping[str, int] = {"numbers": 30, "campaign numbers": 30, "calls": 25, "campaign": 13, "agent": 2}
 _clock = SystemClock()
 
 
-async def run_wire(directory: Path, *, seconds: float, orders_min: int, seed: int, **server: Any) -> dict[str, int]:
+async def run_wire(
+    directory: Path, *, seconds: float, orders_min: int, seed: int, levels: Mapping[str, int] = LEVELS, **server: Any
+) -> dict[str, int]:
     """Leave capture and journal in ``directory``; what sipp counted once no call was up. TimeoutError if one stays up.
 
     Goes on until so many orders were acknowledged, at most for four times ``seconds``.
@@ -42,17 +44,24 @@ async def run_wire(directory: Path, *, seconds: float, orders_min: int, seed: in
     port = free_port()
     timeout_s = int(_LONGER_AT_MOST * seconds) + 150
     async with running_sipp(directory / "sipp", port=port, timeout_s=timeout_s) as sipp:
-        await asyncio.to_thread(_drive, directory, port, seconds, orders_min, seed, server)
+        await asyncio.to_thread(_drive, directory, port, seconds, orders_min, (seed, levels), server)
         return await sipp.finished()
 
 
-def _drive(directory: Path, port: int, seconds: float, orders_min: int, seed: int, options: dict[str, Any]) -> None:
+def _drive(
+    directory: Path,
+    port: int,
+    seconds: float,
+    orders_min: int,
+    choice: tuple[int, Mapping[str, int]],
+    options: dict[str, Any],
+) -> None:
     with (
         ServerProcess(shows_logs=False, log_level="warning", **options) as server,
         (directory / JOURNAL).open("w", encoding="utf-8") as journal,
         Capture(directory / CAPTURE, port),
     ):
-        run = _Run(server, port, seed, journal)
+        run = _Run(server, port, *choice, journal)
         uploads = Thread(target=run.upload_until_over, name="uploads")
         uploads.start()
         try:
@@ -65,12 +74,13 @@ def _drive(directory: Path, port: int, seconds: float, orders_min: int, seed: in
 
 
 class _Run:
-    def __init__(self, server: ServerProcess, port: int, seed: int, journal: Any) -> None:
+    def __init__(self, server: ServerProcess, port: int, seed: int, levels: Mapping[str, int], journal: Any) -> None:
         self.over = Event()
         self._client = Client(server)
         self._server = server
         self._journal = journal
         self._dice = Random(seed)
+        self._levels = levels
         self._lock = Lock()
         self._numbers = count()
         self._known: list[dict[str, Any]] = []
@@ -118,7 +128,7 @@ class _Run:
                 self._order(line, {"campaign_id": campaign["campaign_id"]}, [], is_hangup=True)
 
     def _selector(self, campaign: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
-        level = self._dice.choices(list(_LEVELS), list(_LEVELS.values()))[0]
+        level = self._dice.choices(list(self._levels), list(self._levels.values()))[0]
         some = self._dice.sample(campaign["numbers"], self._dice.randint(1, 12))
         if level == "agent":
             return {"agent_id": campaign["agent_id"]}, []
