@@ -76,11 +76,15 @@ class Rescuer:
         try:
             async with asyncio.timeout(wait_s):
                 live = await self._driver.live()
-            for attempt in rescued:
-                if attempt.attempt_id in live:
-                    log.warning("a stranded attempt is released", attempt_id=str(attempt.attempt_id))
-                    async with asyncio.timeout(wait_s):
-                        await self._driver.release(attempt.attempt_id)
         except Exception:
             # Their calls are closed in any case; the next rescue has other attempts.
             log.exception("the carrier could not be asked what is up")
+            return
+        for attempt_id in [attempt.attempt_id for attempt in rescued if attempt.attempt_id in live]:
+            log.warning("a stranded attempt is released", attempt_id=str(attempt_id))
+            try:
+                async with asyncio.timeout(wait_s):
+                    await self._driver.release(attempt_id)
+            except Exception:
+                # One that raises or hangs must cost no other attempt its release.
+                log.exception("a release failed", attempt_id=str(attempt_id))

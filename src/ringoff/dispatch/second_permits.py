@@ -121,8 +121,4 @@ class SecondPermits:
             return
         cause = ReleaseCause(text="no second permit")
         self._settler.over(attempt_id, Outcome(Disposition.CANCELLED, cause, is_put_back=True))
-        try:
-            async with asyncio.timeout(self._limits.originate_timeout_ms / 1_000):
-                await self._driver.release(attempt_id)
-        except Exception:
-            log.exception("a release failed", attempt_id=str(attempt_id))
+        await self._settler.release(attempt_id)

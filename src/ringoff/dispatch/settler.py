@@ -231,7 +231,7 @@ class Settler:
         if attempt.our_release is not None:
             if attempt.phase is Phase.ANSWERED and attempt.our_release is not OurRelease.MAX_LENGTH:
                 # An answer may have crossed the release of what was ringing: nobody talks on behind our back.
-                await self._release(attempt_id)
+                await self.release(attempt_id)
             self.over(attempt_id, attempt.unconfirmed(self._clock.now()))
             return
         if attempt.phase is Phase.SENT:
@@ -241,9 +241,9 @@ class Settler:
             attempt.our_release = OurRelease.RING_TIMEOUT
         else:
             attempt.our_release = OurRelease.MAX_LENGTH
-        await self._release(attempt_id)
+        await self.release(attempt_id)
 
-    async def _release(self, attempt_id: AttemptId) -> bool:
+    async def release(self, attempt_id: AttemptId) -> bool:
         """Whether the driver took it. One that raises or hangs must cost no other attempt its release."""
         try:
             async with asyncio.timeout(self._limits.originate_timeout_ms / 1_000):
@@ -298,7 +298,7 @@ class Settler:
         # Before it leaves: the carrier may confirm before the driver returns.
         attempt.our_release, attempt.hung_up_by = OurRelease.TERMINATED, wish.termination_id
         attempt.deadline = self._clock.monotonic() + self._limits.release_grace_s
-        if await self._release(wish.attempt_id):
+        if await self.release(wish.attempt_id):
             return True
         attempt.our_release, attempt.deadline = None, deadline
         return False
