@@ -73,11 +73,11 @@ class Held:
 
     @property
     def is_whole(self) -> bool:
-        return self.wire.answered == self.wire.released == self.wanted
+        return self.wire.answered == self.wire.released == self.wanted and not self.wire.repeated
 
     def __str__(self) -> str:
         text = (
-            f"{self.wire.answered:,} up, {self.wire.released:,} released,"
+            f"{self.wire.answered:,} up, {self.wire.released:,} released, {self.wire.repeated} messages sent again,"
             f" {self.grown_bytes / _MIB * 1000 / self.wanted:.1f} MiB per 1,000 of them"
         )
         if self.order_s is None or self.released_in_s is None:

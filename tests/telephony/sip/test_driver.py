@@ -339,6 +339,21 @@ async def one_call_to_its_end(driver: SipDriver, port: int, number: str) -> None
     await listener.until(Released)
 
 
+async def test_hundreds_of_releases_at_once_lose_no_answer(tmp_path: Path) -> None:
+    async with running_sipp(tmp_path / "carrier") as peer, running_driver() as driver:
+        trunk, listener = trunk_to(peer.port), Listener(driver)
+        requests = [request_for(trunk, f"+1{n:04}") for n in range(400)]
+        for request in requests:
+            await driver.originate(request)
+            await asyncio.sleep(0.01)
+        await listener.until(Answered, len(requests))
+        await asyncio.gather(*(driver.release(request.attempt_id) for request in requests))
+        await listener.until(Released, len(requests))
+        assert (await peer.finished())["SuccessfulCall"] == len(requests)
+        # Sent again after half a second without an answer: sipp ends a call with the first.
+        assert peer.messages.count("\nBYE sip:") == len(requests)
+
+
 def kept_of_calls() -> Counter[str]:
     kept = (SipAttempt, Leg, UA)
     return Counter(type(each).__name__ for each in gc.get_objects() if isinstance(each, kept))

@@ -34,6 +34,9 @@ _TICK_S: Final = 0.01
 _READS_MAX: Final = 50
 """Packets taken in one turn of the loop, so that a flood does not hold up everybody else."""
 _PACKETS_REMEMBERED_MAX: Final = 20_000
+_RECEIVE_BYTES: Final = 4 * 2**20
+_SO_RCVBUFFORCE: Final = 33
+"""socket(7); the module has no name for it. Elsewhere than on Linux it is refused."""
 _ED: Final = sippy.Core.EventDispatcher.ED2
 
 
@@ -61,6 +64,7 @@ class _Socket:
         self.send_error: OSError | None = None
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self._socket.setblocking(False)
+        _widen(self._socket)
         self._socket.bind(self.uopts.laddress)
         self.uopts.laddress = self._socket.getsockname()
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -102,6 +106,14 @@ class _Socket:
                 # An ICMP "unreachable" for something we sent: its retransmission or time-out will tell.
                 continue
             self.uopts.data_callback(packet, Remote_address(address, self.transport), self, MonoTime())
+
+
+def _widen(udp: socket.socket) -> None:
+    """Room for the answers to a burst of ours; without the right to go beyond the system's limit, up to that."""
+    try:
+        udp.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, _RECEIVE_BYTES)
+    except OSError:
+        udp.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BYTES)
 
 
 class _OneSocket:
