@@ -112,6 +112,12 @@ class CallDriver(Protocol):
     async def release(self, attempt_id: AttemptId) -> None:
         """End the attempt, ringing or answered; fine if it is already gone."""
 
+    async def adopt(self, stranded: Sequence[ExpiredAttempt]) -> None:
+        """Attempts whose process is gone: from now on ``live`` and ``release`` answer for those that the carrier has.
+
+        Nothing for a driver that finds them anyway, or whose carrier cannot be asked.
+        """
+
     async def live(self) -> frozenset[AttemptId]:
         """The attempts that the carrier says are up, for recovery after a crash."""
 

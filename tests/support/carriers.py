@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from ringoff.domain.attempt_records import OriginateRequest
+from ringoff.domain.attempt_records import ExpiredAttempt, OriginateRequest
 from ringoff.domain.carrier import CarrierCallback, TrunkSpec
 from ringoff.domain.events import Answered, CarrierEvent, PermitWanted, Rang, Released
 from ringoff.domain.identifiers import AttemptId
@@ -21,6 +21,7 @@ class ScriptedCarrier:
         self.released: list[AttemptId] = []
         self.resumed: list[AttemptId] = []
         self.callbacks: list[CarrierCallback] = []
+        self.adopted: list[ExpiredAttempt] = []
         self.trunks: Sequence[TrunkSpec] = ()
         self.raises: Exception | None = None
         self.raises_for: dict[str, Exception] = {}
@@ -59,6 +60,9 @@ class ScriptedCarrier:
 
     async def release(self, attempt_id: AttemptId) -> None:
         self.released.append(attempt_id)
+
+    async def adopt(self, stranded: Sequence[ExpiredAttempt]) -> None:
+        self.adopted += stranded
 
     async def live(self) -> frozenset[AttemptId]:
         return frozenset(request.attempt_id for request in self.wire)

@@ -11,7 +11,7 @@ import pytest
 
 from ringoff.domain.attempt_records import OriginateRequest
 from ringoff.domain.carrier import AnswerHandling, TrunkReport, TrunkSpec
-from ringoff.domain.events import Answered, CarrierEvent, PermitWanted, Progressed, Rang, Released
+from ringoff.domain.events import Answered, CarrierEvent, PermitWanted, Placed, Progressed, Rang, Released
 from ringoff.domain.identifiers import AgentId, AttemptId, CallId
 from ringoff.ports import CallDriver
 
@@ -98,8 +98,8 @@ class Listener:
 
 
 def is_in_order(events: list[CarrierEvent]) -> bool:
-    """Progressed?, Rang?, Answered?, Released exactly once, each at most once; permits stand before the ringing."""
-    kinds = [type(event) for event in events if not isinstance(event, PermitWanted)]
+    """Progressed?, Rang?, Answered?, Released exactly once, each at most once; permits and ids stand beside them."""
+    kinds = [type(event) for event in events if not isinstance(event, PermitWanted | Placed)]
     ranks = [(Progressed, Rang, Answered, Released).index(kind) for kind in kinds]
     return ranks == sorted(set(ranks)) and kinds[-1] is Released
 

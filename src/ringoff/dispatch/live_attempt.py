@@ -75,7 +75,8 @@ class LiveAttempt:
     def outcome_of(self, released: Released) -> Outcome:
         was_answered = released.was_answered or self.phase is Phase.ANSWERED
         return Outcome(
-            disposition=classify(
+            disposition=released.disposition
+            or classify(
                 released.cause,
                 was_answered=was_answered,
                 ring_timed_out=self.our_release is OurRelease.RING_TIMEOUT,

@@ -75,6 +75,7 @@ class Rescuer:
         wait_s = self._limits.originate_timeout_ms / 1_000
         try:
             async with asyncio.timeout(wait_s):
+                await self._driver.adopt(rescued)
                 live = await self._driver.live()
         except Exception:
             # Their calls are closed in any case; the next rescue has other attempts.

@@ -17,7 +17,7 @@ from ringoff.dispatch.trunk_health import TrunkHealth, TrunkKey
 from ringoff.domain.attempt_records import SettleEntry, WantedRelease
 from ringoff.domain.carrier import TrunkReport
 from ringoff.domain.errors import DatabaseUnavailable, RingoffError, SerializationConflict
-from ringoff.domain.events import CarrierEvent, PermitWanted, Progressed, Rang, Released
+from ringoff.domain.events import CarrierEvent, PermitWanted, Placed, Progressed, Rang, Released
 from ringoff.domain.identifiers import AttemptId, OwnerId, WorkspaceId
 from ringoff.domain.release_cause import Outcome
 from ringoff.ports import CallDriver, Clock, Gate, Store, Transaction
@@ -48,6 +48,7 @@ class _Batch:
 
     rang: list[_Mark] = field(default_factory=list)
     answered: list[_Mark] = field(default_factory=list)
+    driver_ids: dict[WorkspaceId, dict[AttemptId, str]] = field(default_factory=dict)
     entries: dict[AttemptId, SettleEntry] = field(default_factory=dict)
     troubled: Mapping[TrunkKey, SettleEntry] = field(default_factory=dict)
 
@@ -56,6 +57,7 @@ class _Batch:
         return _Batch(
             [mark for mark in self.rang if mark[1] not in self.entries],
             [mark for mark in self.answered if mark[1] not in self.entries],
+            self.driver_ids,
             self.entries,
             self.troubled,
         )
@@ -128,7 +130,7 @@ class Settler:
     async def _take(self, events: Sequence[CarrierEvent]) -> None:
         batch = self._sort(events).without_progress_of_the_over()
         batch.troubled = self.trunk_health.troubled(batch.entries.values())
-        if not (batch.rang or batch.answered or batch.entries):
+        if not (batch.rang or batch.answered or batch.driver_ids or batch.entries):
             return
         await self._gate("settle.before")
         try:
@@ -158,6 +160,8 @@ class Settler:
             elif isinstance(event, PermitWanted):
                 attempt.is_waiting = True
                 self.permits_wanted.put_nowait(attempt)
+            elif isinstance(event, Placed):
+                batch.driver_ids.setdefault(attempt.work.workspace_id, {})[event.attempt_id] = event.driver_call_id
             elif isinstance(event, Progressed):
                 attempt.note(event, monotonic, self._limits.ring_timeout_s)
             else:
@@ -175,7 +179,7 @@ class Settler:
             raise
         except Exception:
             log.exception("outcomes were refused and are written one by one", attempts=len(entries))
-            await self._write_alone([], _Batch(batch.rang, batch.answered))
+            await self._write_alone([], _Batch(batch.rang, batch.answered, batch.driver_ids))
             for entry in entries:
                 await self._write_alone([entry], _Batch())
 
@@ -195,6 +199,8 @@ class Settler:
                 async with self._store.dispatch_transaction() as tx:
                     await self._lock_for_lost_permits(tx, entries)
                     await tx.dispatch.record_progress(batch.rang, batch.answered)
+                    for workspace_id, driver_ids in batch.driver_ids.items():
+                        await tx.dispatch.record_driver_ids(workspace_id, driver_ids)
                     if entries:
                         await tx.dispatch.settle(entries)
                         await self.trunk_health.heed(tx, batch.troubled)

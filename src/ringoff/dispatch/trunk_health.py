@@ -56,7 +56,7 @@ class TrunkHealth:
 
     def heard(self, attempt: LiveAttempt, event: CarrierEvent, now: float) -> None:
         """Something came back from the trunk. An end without a code is our own or the driver's word for silence."""
-        if isinstance(event, Released) and event.cause.sip_status is None and event.cause.q850_cause is None:
+        if isinstance(event, Released) and _is_our_word(event):
             return
         trunk = (attempt.work.workspace_id, attempt.work.trunk_id)
         self._heard_at[trunk] = now
@@ -137,6 +137,12 @@ class TrunkHealth:
                 sends.setdefault(trunk, []).append(attempt.sent_at)
         now = self._clock.monotonic()
         return {trunk for trunk, at in sends.items() if is_silent(at, self._heard_at.get(trunk, -math.inf), now)}
+
+
+def _is_our_word(released: Released) -> bool:
+    cause = released.cause
+    has_answer = cause.sip_status is not None or cause.q850_cause is not None
+    return not has_answer and released.disposition in (None, Disposition.INDETERMINATE)
 
 
 def _words(cause: ReleaseCause) -> str:

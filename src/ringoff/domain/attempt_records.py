@@ -151,7 +151,7 @@ class SettledCall:
 
 @dataclass(frozen=True, slots=True)
 class ExpiredAttempt:
-    """An attempt of unknown fate."""
+    """An attempt of unknown fate, with what its carrier may know it by."""
 
     workspace_id: WorkspaceId
     agent_id: AgentId
@@ -159,5 +159,10 @@ class ExpiredAttempt:
     attempt_id: AttemptId
     call_id: CallId
     owner_id: OwnerId
-    trunk_id: TrunkId
     state: str
+    trunk: TrunkSpec
+    driver_call_id: str | None
+    called_number: str
+    calling_number: str
+    sent_at: datetime
+    """When it was prepared, if nobody wrote down that it left."""

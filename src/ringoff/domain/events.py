@@ -5,7 +5,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from ringoff.domain.identifiers import AttemptId
-from ringoff.domain.release_cause import ReleaseCause
+from ringoff.domain.release_cause import Disposition, ReleaseCause
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,6 +14,15 @@ class Progressed:
 
     attempt_id: AttemptId
     at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """The carrier has taken the request, under an id of its own that ``originate`` could not know yet."""
+
+    attempt_id: AttemptId
+    at: datetime
+    driver_call_id: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,9 +62,11 @@ class Released:
     voicemail_detected: bool = False
     agent_failed: bool = False
     """The callee answered, and the agent could not be reached or went away before the callee did."""
+    disposition: Disposition | None = None
+    """The driver's word for it, where the wire has no code: what a REST API refused after the request was written."""
 
 
-CarrierEvent = Progressed | PermitWanted | Rang | Answered | Released
+CarrierEvent = Progressed | Placed | PermitWanted | Rang | Answered | Released
 
 
 class EventType(StrEnum):

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
 from ringoff.domain.attempt_records import (
     ClaimedCall,
@@ -252,7 +253,7 @@ class PostgresDispatch:
 
     async def expired(self, count_max: int) -> Sequence[ExpiredAttempt]:
         rows = await self._connection.fetch(_SQL["expired"], count_max)
-        return [ExpiredAttempt(**dict(row)) for row in rows]
+        return [_expired(dict(row)) for row in rows]
 
     async def reconcile(self, attempts: Sequence[ExpiredAttempt]) -> Sequence[SettledCall]:
         rows = await self._connection.fetch(
@@ -298,3 +299,9 @@ class PostgresDispatch:
             await self._connection.execute(_UPKEEP["prune_callbacks"], count_max),
         ]
         return sum(row_count(status) for status in statuses)
+
+
+def _expired(columns: dict[str, Any]) -> ExpiredAttempt:
+    driver, config = columns.pop("driver"), columns.pop("trunk_config")
+    trunk = TrunkSpec(columns["workspace_id"], columns.pop("trunk_id"), driver, config)
+    return ExpiredAttempt(trunk=trunk, **columns)

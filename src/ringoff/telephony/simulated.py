@@ -14,7 +14,13 @@ from heapq import heappop, heappush
 from pathlib import Path
 from zlib import crc32
 
-from ringoff.domain.attempt_records import OriginateRefused, OriginateRequest, OriginateTooLate, OriginateUnknown
+from ringoff.domain.attempt_records import (
+    ExpiredAttempt,
+    OriginateRefused,
+    OriginateRequest,
+    OriginateTooLate,
+    OriginateUnknown,
+)
 from ringoff.domain.carrier import CarrierCallback, TrunkSpec
 from ringoff.domain.errors import InvalidInput
 from ringoff.domain.events import Answered, CarrierEvent, Rang, Released
@@ -131,6 +137,9 @@ class SimulatedCarrier:
         cause = NORMAL_CLEARING if call.stage is _Stage.ANSWERED else REQUEST_TERMINATED
         self._end(call, cause, now_s, self._clock.now())
         self._woken.set()
+
+    async def adopt(self, stranded: Sequence[ExpiredAttempt]) -> None:
+        """Its calls live and die with their process."""
 
     async def live(self) -> frozenset[AttemptId]:
         self._play_due(self._clock.monotonic())

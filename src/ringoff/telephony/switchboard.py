@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import structlog
 
-from ringoff.domain.attempt_records import OriginateRefused, OriginateRequest
+from ringoff.domain.attempt_records import ExpiredAttempt, OriginateRefused, OriginateRequest
 from ringoff.domain.carrier import CarrierCallback, TrunkReport, TrunkSpec
 from ringoff.domain.events import CarrierEvent, Released
 from ringoff.domain.identifiers import AttemptId
@@ -90,6 +90,15 @@ class Switchboard:
         # Of another process, or of a life before this one: whoever knows it.
         for each in list(self._drivers.values()):
             await each.release(attempt_id)
+
+    async def adopt(self, stranded: Sequence[ExpiredAttempt]) -> None:
+        for name in sorted({attempt.trunk.driver for attempt in stranded}):
+            try:
+                driver = await self._driver(name)
+                await driver.adopt([attempt for attempt in stranded if attempt.trunk.driver == name])
+            except Exception:
+                # One that cannot be had must cost no other its stranded calls.
+                log.exception("a driver cannot look after stranded calls", driver=name)
 
     async def live(self) -> frozenset[AttemptId]:
         return frozenset().union(*[await driver.live() for driver in list(self._drivers.values())])

@@ -1,7 +1,7 @@
 """A driver, a stand-in of its carrier, and a receiver that hands signed reports to the driver."""
 
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
@@ -9,10 +9,9 @@ import pytest
 from aiohttp import web
 from twilio.request_validator import RequestValidator
 
-from ringoff.clock import SystemClock
 from ringoff.domain.attempt_records import OriginateRequest
 from ringoff.domain.carrier import AnswerHandling, CarrierCallback, HandlingKind, TrunkReport, TrunkSpec
-from ringoff.domain.events import CarrierEvent
+from ringoff.domain.events import Answered, CarrierEvent, Placed, Progressed, Rang, Released
 from ringoff.domain.identifiers import AgentId, AttemptId, CallId, TrunkId, WorkspaceId
 from ringoff.telephony.twilio.driver import TwilioDriver
 from tests.support.twilio_standin import ACCOUNT_SID, AUTH_TOKEN, StoodCall, TwilioStandIn
@@ -30,6 +29,7 @@ class Line:
     clock: VirtualClock
     receiver_url: str
     trunk: TrunkSpec
+    unread: list[Any] = field(default_factory=list)
 
     def request(self, serial: int = 1, **changes: Any) -> OriginateRequest:
         given: dict[str, Any] = {
@@ -48,24 +48,37 @@ class Line:
         return OriginateRequest(**(given | changes))
 
     async def dial(self, serial: int = 1, **changes: Any) -> StoodCall:
-        """A call that the carrier has taken."""
-        sid = await self.driver.originate(self.request(serial, **changes))
+        """A call that the carrier has taken and whose id the engine was told."""
+        request = self.request(serial, **changes)
+        returned = await self.driver.originate(request)
         call = await self.carrier.created.get()
-        assert call.sid == sid
+        while (placed := await self.placed()).attempt_id != request.attempt_id:
+            pass
+        assert (placed.attempt_id, placed.driver_call_id) == (request.attempt_id, call.sid)
+        assert returned in (call.sid, str(request.attempt_id))
         return call
 
+    async def placed(self) -> Placed:
+        placed: Placed = await self._next(Placed)
+        return placed
+
     async def next_events(self, count: int) -> list[CarrierEvent]:
-        """So many events of calls, whatever is told of trunks meanwhile."""
-        events: list[CarrierEvent] = []
-        while len(events) < count:
-            events += [event for event in await self.driver.events(1) if not isinstance(event, TrunkReport)]
-        return events
+        """So many events of what calls do, whatever is told of ids and trunks meanwhile."""
+        kinds = (Progressed, Rang, Answered, Released)
+        return [await self._next(*kinds) for _ in range(count)]
 
     async def trunk_report(self) -> TrunkReport:
+        report: TrunkReport = await self._next(TrunkReport)
+        return report
+
+    async def _next(self, *kinds: type[Any]) -> Any:
+        """The next of these kinds; the others are kept for who asks for them."""
         while True:
-            for event in await self.driver.events(1):
-                if isinstance(event, TrunkReport):
+            for event in self.unread:
+                if isinstance(event, kinds):
+                    self.unread.remove(event)
                     return event
+            self.unread += await self.driver.events(1)
 
     def config(self, **changes: Any) -> dict[str, Any]:
         return {
@@ -79,7 +92,7 @@ class Line:
 @pytest.fixture
 async def line() -> AsyncIterator[Line]:
     clock = VirtualClock()
-    driver = TwilioDriver(clock, answer_timeout_s=5.0)
+    driver = TwilioDriver(clock, write_timeout_s=5.0)
     validator = RequestValidator(AUTH_TOKEN)
 
     async def receive(request: web.Request) -> web.Response:
@@ -106,8 +119,3 @@ async def line() -> AsyncIterator[Line]:
         finally:
             await driver.stop()
             await runner.cleanup()
-
-
-def system_driver() -> TwilioDriver:
-    """One on the real clock, with a short patience."""
-    return TwilioDriver(SystemClock(), answer_timeout_s=0.2)

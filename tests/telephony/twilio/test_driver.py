@@ -5,7 +5,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from ringoff.domain.attempt_records import OriginateRefused, OriginateTooLate, OriginateUnknown
+from ringoff.domain.attempt_records import OriginateRefused, OriginateTooLate
 from ringoff.domain.carrier import TrunkSpec
 from ringoff.domain.events import Answered, Progressed, Rang, Released
 from ringoff.domain.release_cause import Disposition, ReleaseCause, classify
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.anyio
 async def test_a_create_says_all_that_the_call_needs(line: Line) -> None:
     driver: CallDriver = line.driver
     request = line.request()
-    assert await driver.originate(request) == next(iter(line.carrier.calls))
+    await driver.originate(request)
     call = await line.carrier.created.get()
     report_to = f"{line.receiver_url}/carriers/twilio/{line.trunk.trunk_id}/{request.attempt_id}"
     assert call.form["To"] == CALLED
@@ -89,15 +89,26 @@ async def test_reports_out_of_order_twice_and_after_the_end(line: Line) -> None:
 async def test_a_report_may_overtake_the_answer_to_its_create(line: Line) -> None:
     gate = asyncio.Event()
     line.carrier.faults.append(Fault(answers_when=gate))
-    async with asyncio.TaskGroup() as tasks:
-        dialling = tasks.create_task(line.driver.originate(line.request()))
-        call = await line.carrier.created.get()
-        await line.carrier.move(call, "busy", SipResponseCode="486")
-        [released] = await line.next_events(1)
-        gate.set()
+    await line.driver.originate(line.request())
+    call = await line.carrier.created.get()
+    await line.carrier.move(call, "busy", SipResponseCode="486")
+    [released] = await line.next_events(1)
+    gate.set()
     assert isinstance(released, Released)
-    assert dialling.result() == call.sid
+    assert released.cause.sip_status == 486
+    await line.dial(2)
     assert line.carrier.updates(call) == []
+
+
+async def test_the_answer_to_a_create_is_not_waited_for(line: Line) -> None:
+    gate = asyncio.Event()
+    line.carrier.faults.append(Fault(answers_when=gate))
+    request = line.request()
+    assert await line.driver.originate(request) == str(request.attempt_id)
+    call = await line.carrier.created.get()
+    gate.set()
+    placed = await line.placed()
+    assert (placed.attempt_id, placed.driver_call_id) == (request.attempt_id, call.sid)
 
 
 async def test_release_while_it_rings_cancels(line: Line) -> None:
@@ -267,10 +278,14 @@ async def test_a_carrier_that_is_not_there_rings_nobody(line: Line, free_tcp_por
 )
 async def test_a_refused_create_is_no_call(line: Line, fault: Fault, disposition: Disposition) -> None:
     line.carrier.faults.append(fault)
-    with pytest.raises(OriginateRefused) as refused:
-        await line.driver.originate(line.request())
-    assert refused.value.outcome.disposition is disposition
-    assert refused.value.outcome.cause.sip_status is None
+    await line.driver.originate(line.request())
+    [released] = await line.next_events(1)
+    assert isinstance(released, Released)
+    assert released.disposition is disposition
+    assert (released.cause.sip_status, released.cause.q850_cause) == (None, None)
+    assert str(fault.code or fault.status) in released.cause.text
+    assert not released.was_answered
+    assert await line.driver.live() == frozenset()
     assert line.carrier.count("POST", "/Calls.json") == 1
 
 
@@ -289,17 +304,6 @@ async def test_stop_lets_ends_go_out(line: Line) -> None:
     assert line.carrier.updates(call) == ["canceled"]
 
 
-async def test_a_create_that_stop_cuts_off_is_unknown(line: Line) -> None:
-    gate = asyncio.Event()
-    line.carrier.faults.append(Fault(answers_when=gate))
-    dialling = asyncio.ensure_future(line.driver.originate(line.request()))
-    await line.carrier.created.get()
-    await line.driver.stop()
-    with pytest.raises(OriginateUnknown):
-        await dialling
-    gate.set()
-
-
 async def test_a_call_is_ended_with_the_token_that_is_good_now(line: Line) -> None:
     stale = TrunkSpec(line.trunk.workspace_id, line.trunk.trunk_id, "twilio", line.config())
     call = await line.dial(trunk=stale)
@@ -313,7 +317,9 @@ async def test_a_call_is_ended_with_the_token_that_is_good_now(line: Line) -> No
 
 async def test_an_unanswered_create_is_unknown_and_never_sent_again(line: Line) -> None:
     line.carrier.faults.append(Fault(takes_call=True, cuts=True))
-    with pytest.raises(OriginateUnknown):
-        await line.driver.originate(line.request())
+    await line.driver.originate(line.request())
+    [released] = await line.next_events(1)
+    assert isinstance(released, Released)
+    assert released.disposition is Disposition.INDETERMINATE
     await line.clock.advance(120.0)
     assert line.carrier.count("POST", "/Calls.json") == 1

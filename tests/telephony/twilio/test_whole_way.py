@@ -19,7 +19,7 @@ from ringoff.observability.invariants import broken_invariants
 from ringoff.operations.terminations import terminate
 from ringoff.store.postgres import PostgresStore
 from ringoff.telephony.twilio.driver import TwilioDriver
-from tests.support.twilio_standin import ACCOUNT_SID, AUTH_TOKEN, StoodCall, TwilioStandIn
+from tests.support.twilio_standin import ACCOUNT_SID, AUTH_TOKEN, Fault, StoodCall, TwilioStandIn
 from tests.support.world import World
 
 pytestmark = pytest.mark.anyio
@@ -80,7 +80,7 @@ async def served(store: PostgresStore) -> AsyncIterator[str]:
 @pytest.fixture
 async def whole(store: PostgresStore) -> AsyncIterator[Whole]:
     clock = SystemClock()
-    driver = TwilioDriver(clock, answer_timeout_s=10.0)
+    driver = TwilioDriver(clock, write_timeout_s=10.0)
     async with served(store) as url, TwilioStandIn() as carrier:
         world = await World.make(store)
         config = {
@@ -148,4 +148,83 @@ async def test_an_order_takes_ringing_and_talking_off_the_wire(whole: Whole) -> 
     statuses = await whole.world.status_by_number()
     assert [statuses[number][0] for number in NUMBERS] == ["cancelled", "cancelled", "completed"]
     assert len(whole.carrier.calls) == len(NUMBERS)
+    assert await broken_invariants(whole.world.store) == []
+
+
+async def test_an_order_does_not_wait_for_a_carrier_that_is_slow_to_answer(whole: Whole) -> None:
+    campaign_id = await whole.world.campaign(NUMBERS)
+    gate = asyncio.Event()
+    whole.carrier.faults.extend(Fault(answers_when=gate) for _ in NUMBERS)
+    calls = await whole.dial()
+    order = TerminationOrder(Selector(campaign_id=campaign_id), ongoing=Ongoing.HANGUP)
+    await terminate(whole.world.store, whole.world.principal, order)
+    assert not gate.is_set()
+    await whole.supervisor.settler.release_what_orders_want()
+    assert [whole.carrier.updates(call) for call in calls.values()] == [[], [], []]
+    gate.set()
+    for call in calls.values():
+        await call.ended.wait()
+    taking = asyncio.create_task(whole.taker.run())
+    await whole.all_settled()
+    taking.cancel()
+    statuses = await whole.world.status_by_number()
+    assert [statuses[number][0] for number in NUMBERS] == ["cancelled"] * 3
+    assert await broken_invariants(whole.world.store) == []
+
+
+@pytest.mark.parametrize(
+    ("fault", "status", "is_trunk_enabled"),
+    [
+        (Fault(400, 21211), ("failed", "FAILED"), True),
+        (Fault(429, 20429), ("retry", "RETRY_SCHEDULED"), True),
+        (Fault(401, 20003), ("retry", "RETRY_SCHEDULED"), False),
+        (Fault(takes_call=True, cuts=True), ("error", "RECONCILED_TO_ERROR_FROM_ONGOING"), True),
+    ],
+    ids=["invalid number", "too many requests", "wrong token", "no answer"],
+)
+async def test_what_is_refused_after_it_was_written(
+    whole: Whole, fault: Fault, status: tuple[str, str], is_trunk_enabled: bool
+) -> None:
+    await whole.world.campaign(NUMBERS[:1])
+    whole.carrier.faults.append(fault)
+    await whole.world.dial(whole.supervisor, SystemClock().monotonic())
+    await whole.all_settled()
+    assert (await whole.world.status_by_number())[NUMBERS[0]] == status
+    assert await whole.world.count("SELECT retries_used FROM call") == 0
+    assert await whole.world.count("SELECT count(*) FROM trunk WHERE is_enabled") == int(is_trunk_enabled)
+    cause = "SELECT count(*) FROM dial_attempt WHERE cause_text LIKE $1"
+    said = f"%{fault.code}%" if fault.code else "ServerDisconnected%"
+    assert await whole.world.count(cause, said) == 1
+    assert await broken_invariants(whole.world.store) == []
+
+
+async def test_the_carriers_id_is_in_the_row_once_it_is_known(whole: Whole) -> None:
+    await whole.world.campaign(NUMBERS[:1])
+    await whole.world.dial(whole.supervisor, SystemClock().monotonic())
+    call = await whole.carrier.created.get()
+    known = "SELECT count(*) FROM dial_attempt WHERE driver_call_id = $1 AND state = 'originated'"
+    async with asyncio.timeout(20):
+        while not await whole.world.count(known, call.sid):
+            pass
+
+
+@pytest.mark.parametrize("is_id_known", [True, False])
+async def test_a_call_whose_process_died_is_ended_by_another(whole: Whole, is_id_known: bool) -> None:
+    await whole.world.campaign(NUMBERS[:1])
+    await whole.world.dial(whole.supervisor, SystemClock().monotonic())
+    call = await whole.carrier.created.get()
+    await whole.carrier.move(call, "in-progress", is_reported=False)
+    known = call.sid if is_id_known else None
+    async with whole.world.store.transaction() as tx:
+        await tx.connection.execute(
+            "UPDATE dial_attempt SET driver_call_id = $1, lease_until = now() - '1 s'::interval", known
+        )
+    driver = TwilioDriver(SystemClock())
+    await driver.start()
+    other = Supervisor(store=whole.world.store, driver=driver, clock=SystemClock(), limits=LIMITS)
+    assert await other.rescuer.rescue() == 1
+    await call.ended.wait()
+    await driver.stop()
+    assert call.status == "completed"
+    assert len(whole.carrier.calls) == 1
     assert await broken_invariants(whole.world.store) == []

@@ -411,15 +411,19 @@ WHERE a.workspace_id = held.workspace_id AND a.attempt_id = held.attempt_id
 -- name: expired
 -- Candidates only: reconcile looks again under the locks.
 SELECT
-    a.workspace_id, k.agent_id, a.campaign_id, a.attempt_id, a.call_id, a.owner_id, a.trunk_id, a.state
+    a.workspace_id, k.agent_id, a.campaign_id, a.attempt_id, a.call_id, a.owner_id, a.state,
+    a.trunk_id, t.driver, t.config AS trunk_config, a.driver_call_id, c.called_number, a.calling_number,
+    coalesce(a.originated_at, a.prepared_at) AS sent_at
 FROM (
-    SELECT workspace_id, campaign_id, attempt_id, call_id, owner_id, trunk_id, state, lease_until
+    SELECT *
     FROM dial_attempt
     WHERE state IN ('prepared', 'originated', 'ringing', 'answered') AND lease_until < clock_timestamp()
     ORDER BY lease_until, attempt_id
     LIMIT $1
 ) a
 JOIN campaign k ON k.workspace_id = a.workspace_id AND k.campaign_id = a.campaign_id
+JOIN trunk t ON t.workspace_id = a.workspace_id AND t.trunk_id = a.trunk_id
+JOIN call c ON c.workspace_id = a.workspace_id AND c.call_id = a.call_id
 ORDER BY a.lease_until, a.attempt_id
 
 -- name: reconcile

@@ -13,7 +13,13 @@ from uuid import UUID
 
 import structlog
 
-from ringoff.domain.attempt_records import OriginateRefused, OriginateRequest, OriginateTooLate, OriginateUnknown
+from ringoff.domain.attempt_records import (
+    ExpiredAttempt,
+    OriginateRefused,
+    OriginateRequest,
+    OriginateTooLate,
+    OriginateUnknown,
+)
 from ringoff.domain.carrier import CarrierCallback, HandlingKind, TrunkReport, TrunkSpec
 from ringoff.domain.errors import InvalidInput
 from ringoff.domain.events import CarrierEvent
@@ -215,6 +221,9 @@ class AsteriskDriver:
             return
         call.is_release_wanted = True
         await call.link.ari.delete(f"/channels/{call.channel_id}")
+
+    async def adopt(self, stranded: Sequence[ExpiredAttempt]) -> None:
+        """Nothing to remember: Asterisk knows its channels by the attempts' ids."""
 
     async def live(self) -> frozenset[AttemptId]:
         # What this process knows of is up until its end was heard, which may be while Asterisk is asked for the rest.

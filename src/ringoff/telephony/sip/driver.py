@@ -10,7 +10,7 @@ from typing import Final
 
 import structlog
 
-from ringoff.domain.attempt_records import OriginateRefused, OriginateRequest, OriginateTooLate
+from ringoff.domain.attempt_records import ExpiredAttempt, OriginateRefused, OriginateRequest, OriginateTooLate
 from ringoff.domain.carrier import CarrierCallback, HandlingKind, TrunkReport, TrunkSpec
 from ringoff.domain.errors import InvalidInput
 from ringoff.domain.events import CarrierEvent, Released
@@ -157,6 +157,9 @@ class SipDriver:
             if attempt is not None:
                 attempt.release()
                 await asyncio.sleep(0)
+
+    async def adopt(self, stranded: Sequence[ExpiredAttempt]) -> None:
+        """A dialog lives in the process that began it: of another's calls nothing can be asked, and nothing ended."""
 
     async def live(self) -> frozenset[AttemptId]:
         """The attempts of this process: SIP has no question that asks a trunk for its calls."""

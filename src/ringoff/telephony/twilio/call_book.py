@@ -7,6 +7,7 @@ from typing import Final
 
 import structlog
 
+from ringoff.domain.events import Placed
 from ringoff.domain.identifiers import AttemptId
 from ringoff.ports import Clock
 from ringoff.telephony.twilio.config import TwilioTrunk
@@ -46,6 +47,13 @@ class CallBook:
 
     def of(self, attempt_id: AttemptId) -> TwilioCall | None:
         return self._by_attempt.get(attempt_id)
+
+    def learn_sid(self, call: TwilioCall, sid: str) -> None:
+        """By the answer to its create, or by a report that overtook it."""
+        if call.sid is None:
+            call.sid = sid
+            if not call.is_lost:
+                self._reports.put(Placed(call.attempt_id, self._clock.now(), sid))
 
     def forget(self, call: TwilioCall) -> None:
         """It never rang, or nothing more can be learnt about it."""

@@ -2,8 +2,9 @@
 
 Twilio rings after it has taken the request, so the answer to a create (201) is not the end of it: reports come to our
 HTTP server and reach ``take_callback``. They may be late, doubled, out of order or lost; what is not reported for
-``poll_s`` is asked for. A create is written once. When its answer does not come, the call is UNKNOWN to the engine,
-and whatever rings for it is ended as soon as it is known: by the late answer, by a report, or by a listing.
+``poll_s`` is asked for. A create is written once, and ``originate`` returns when it is written: what is answered is
+an event like any other. When nothing is answered nor reported, the attempt ends INDETERMINATE, and whatever rings for
+it is ended as soon as it is known: by the late answer, by a report, or by a listing.
 """
 
 import asyncio
@@ -12,10 +13,10 @@ from typing import Any, Final
 
 import structlog
 
-from ringoff.domain.attempt_records import OriginateRefused, OriginateRequest, OriginateTooLate, OriginateUnknown
+from ringoff.domain.attempt_records import ExpiredAttempt, OriginateRefused, OriginateRequest, OriginateTooLate
 from ringoff.domain.carrier import CarrierCallback, TrunkReport, TrunkSpec
 from ringoff.domain.errors import InvalidInput
-from ringoff.domain.events import CarrierEvent
+from ringoff.domain.events import CarrierEvent, Released
 from ringoff.domain.identifiers import AttemptId
 from ringoff.domain.release_cause import Disposition, Outcome, ReleaseCause
 from ringoff.ports import Clock
@@ -38,16 +39,16 @@ TICK_S: Final = 1.0
 STOP_S: Final = 2.0
 END_AGAIN_S: Final = 6.0
 """Longer than one request may take."""
-_Ended = OriginateRefused | OriginateTooLate | OriginateUnknown
+_NotSent = OriginateRefused | OriginateTooLate
 
 
 class TwilioDriver:
-    """Implements ``ports.CallDriver``. ``answer_timeout_s``: how long ``originate`` waits for the carrier's answer;
+    """Implements ``ports.CallDriver``. ``write_timeout_s``: how long ``originate`` waits for a connection to write on;
     keep it below the engine's ``originate_timeout_ms``."""
 
-    def __init__(self, clock: Clock, *, answer_timeout_s: float = 0.9) -> None:
+    def __init__(self, clock: Clock, *, write_timeout_s: float = 0.9) -> None:
         self._clock = clock
-        self._answer_timeout_s = answer_timeout_s
+        self._write_timeout_s = write_timeout_s
         self._reports = ReportQueue()
         self._book = CallBook(clock, self._reports)
         self._watch = TrunkWatch(clock, self._reports)
@@ -104,23 +105,21 @@ class TwilioDriver:
         )
         permit = SendPermit(request.send_until)
         self._book.add(call)
-        # A task of its own: the answer to a create is worth knowing also when nobody waits for it any more.
+        # A task of its own: what the carrier answers is told by events, and nobody waits for it.
         creating = self._tasks.create_task(self._create(call, form, permit))
+        creating.add_done_callback(lambda _: permit.decided.set())
         try:
-            await asyncio.wait({creating}, timeout=self._answer_timeout_s)
+            async with asyncio.timeout(self._write_timeout_s):
+                await permit.decided.wait()
+        except TimeoutError:
+            if not permit.has_left:
+                self._abandon(call, permit)
         except asyncio.CancelledError:
             self._abandon(call, permit)
             raise
-        if not creating.done() or creating.cancelled():
-            # Too slow, or cut off by ``stop``.
-            self._abandon(call, permit)
-            if not permit.has_left:
-                raise OriginateTooLate
-            raise OriginateUnknown("the carrier did not answer in time")
-        result = creating.result()
-        if isinstance(result, str):
-            return result
-        raise result
+        if permit.has_left:
+            return call.sid or str(call.attempt_id)
+        raise (creating.result() if creating.done() and not creating.cancelled() else None) or OriginateTooLate
 
     async def resume(self, attempt_id: AttemptId, send_until: float) -> None:
         """Nothing here ever asks for a second permit: the carrier tries its own gateways."""
@@ -131,12 +130,34 @@ class TwilioDriver:
         if call is not None:
             self._doom(call)
 
+    async def adopt(self, stranded: Sequence[ExpiredAttempt]) -> None:
+        """By the id that was written down; without one the call is looked for, like one whose create was not answered.
+
+        Their attempts are closed: nothing is told of them any more, and whatever rings is ended.
+        """
+        now_s = self._clock.monotonic()
+        for attempt in stranded:
+            if self._book.of(attempt.attempt_id) is not None:
+                continue
+            try:
+                trunk = TwilioTrunk.of(attempt.trunk)
+            except InvalidInput as error:
+                log.error("a stranded call cannot be asked for", reason=error.message)
+                continue
+            sid = attempt.driver_call_id
+            self._book.add(
+                TwilioCall(
+                    attempt.attempt_id, trunk, attempt.called_number, attempt.calling_number, attempt.sent_at,
+                    now_s, now_s, sid=sid if sid and is_sid(sid) else None, is_lost=True,
+                )
+            )  # fmt: skip
+
     async def live(self) -> frozenset[AttemptId]:
         """What the carrier lists as queued, ringing or up, of the calls that this process knows.
 
-        A trunk that cannot be asked counts with all of them.
+        A create that is not answered yet counts, and a trunk that cannot be asked counts with all of its calls.
         """
-        live: set[AttemptId] = set()
+        live = {call.attempt_id for call in self._book if call.sid is None and not call.is_lost}
         for trunk in {call.trunk for call in self._book}:
             ours = {call.sid: call.attempt_id for call in self._book if call.trunk == trunk}
             try:
@@ -155,7 +176,7 @@ class TwilioDriver:
             return
         call = self._book.of(callback.attempt_id)
         if call is not None and call.sid in (None, sid):
-            call.sid = sid
+            self._book.learn_sid(call, sid)
             self._note(call, fields)
         elif not self._book.is_finished(sid):
             self._end_stray(callback.attempt_id, sid, fields)
@@ -165,8 +186,8 @@ class TwilioDriver:
 
     # Creating
 
-    async def _create(self, call: TwilioCall, form: list[tuple[str, str]], permit: SendPermit) -> str | _Ended:
-        """One request, written once. Returns what ``originate`` returns or raises."""
+    async def _create(self, call: TwilioCall, form: list[tuple[str, str]], permit: SendPermit) -> _NotSent | None:
+        """One request, written once. Returns why it was not written; what came of it afterwards is told by events."""
         assert self._rest is not None
         try:
             reply = await self._rest.create(call.trunk, form, permit)
@@ -178,19 +199,15 @@ class TwilioDriver:
         sid = reply.text("sid")
         if reply.is_good and is_sid(sid):
             self._created(call, sid, reply)
-            return sid
-        if not reply.is_good and is_certain(reply.http_status, reply.code):
-            self._book.forget(call)
-            outcome = refusal(reply.http_status, reply.code, reply.text("message"))
-            if outcome.disposition is Disposition.TRUNK_REFUSED:
-                self._watch.refused(call.trunk, outcome.cause.text)
-            return OriginateRefused(outcome)
-        self._lose(call)
-        return OriginateUnknown(f"the carrier's answer says nothing: HTTP {reply.http_status}")
+        elif not reply.is_good and is_certain(reply.http_status, reply.code):
+            self._refused(call, refusal(reply.http_status, reply.code, reply.text("message")))
+        else:
+            self._write_off(call, f"the carrier's answer says nothing: HTTP {reply.http_status}")
+        return None
 
     def _created(self, call: TwilioCall, sid: str, reply: Reply) -> None:
         if call.sid is None:
-            call.sid = sid
+            self._book.learn_sid(call, sid)
         elif call.sid != sid:
             log.error("a report named another call than the create", attempt_id=str(call.attempt_id), call_sid=sid)
             if (stray := self._book.add_stray(call.attempt_id, call.trunk, sid)) is not None:
@@ -203,10 +220,17 @@ class TwilioDriver:
         if call.is_doomed or call.is_lost:
             self._doom(call)
 
-    def _unanswered(self, call: TwilioCall, permit: SendPermit, reason: str) -> _Ended:
+    def _refused(self, call: TwilioCall, outcome: Outcome) -> None:
+        if outcome.disposition is Disposition.TRUNK_REFUSED:
+            self._watch.refused(call.trunk, outcome.cause.text)
+        self._book.forget(call)
+        if not call.is_lost:
+            self._over(call, outcome)
+
+    def _unanswered(self, call: TwilioCall, permit: SendPermit, reason: str) -> _NotSent | None:
         if permit.has_left:
-            self._lose(call)
-            return OriginateUnknown(reason)
+            self._write_off(call, reason)
+            return None
         self._book.forget(call)
         if permit.was_refused:
             # The next one finds a warm connection.
@@ -214,6 +238,25 @@ class TwilioDriver:
             return OriginateTooLate()
         # Nothing rang, and nothing is wrong with the number: put back, and slow down.
         return _refused(Disposition.CONGESTION, f"the carrier cannot be reached: {reason}")
+
+    def _write_off(self, call: TwilioCall, reason: str) -> None:
+        """Nobody will say what became of the request, unless a report has named its call already."""
+        if call.sid is not None or call.is_lost:
+            return
+        self._lose(call)
+        self._over(call, Outcome(Disposition.INDETERMINATE, ReleaseCause(text=reason)))
+
+    def _over(self, call: TwilioCall, outcome: Outcome) -> None:
+        """An end that the carrier has no report for."""
+        self._reports.put(
+            Released(
+                call.attempt_id,
+                self._clock.now(),
+                outcome.cause,
+                was_answered=False,
+                disposition=outcome.disposition,
+            )
+        )
 
     def _abandon(self, call: TwilioCall, permit: SendPermit) -> None:
         """Nobody waits for the create any more. What has not left will not leave."""

@@ -4,10 +4,11 @@ Source: https://www.twilio.com/docs/voice/api/call-resource. Redirects are not f
 request to ring is written at most once: the library repeats no POST.
 """
 
+import asyncio
 import base64
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
@@ -20,7 +21,7 @@ from ringoff.telephony.twilio.config import TwilioTrunk
 
 BODY_BYTES_MAX: Final = 1024 * 1024
 CREATE_TIMEOUT_S: Final = 15.0
-"""How long the answer to a create is waited for. ``originate`` gives up earlier; what is learnt then still counts."""
+"""How long the answer to a create is waited for. Nobody waits with it: the call may be reported before."""
 REQUEST_TIMEOUT_S: Final = 5.0
 LIST_PAGE: Final = 200
 LIST_PAGES_MAX: Final = 10
@@ -67,6 +68,8 @@ class SendPermit:
     is_withdrawn: bool = False
     """Nobody waits for it any more: what has not left will not leave."""
     was_refused: bool = False
+    decided: asyncio.Event = field(default_factory=asyncio.Event)
+    """It was written, or never will be."""
 
     def take(self, now: float) -> bool:
         """Whether it may be written now; then it has left."""
@@ -97,6 +100,7 @@ class _PermittedForm(aiohttp.BytesPayload):
         if not self._permit.take(self._clock.monotonic()):
             raise _PermitExpired
         await super().write_with_length(writer, content_length)
+        self._permit.decided.set()
 
 
 class TwilioRest:
