@@ -79,7 +79,9 @@ async def test_what_is_answered_unheard_is_hung_up_by_asterisk(stage: Stage, mon
 
 
 async def test_whoever_is_replaced_stays_away(stage: Stage) -> None:
+    """Somebody else has opened the very application of this process."""
     other = AsteriskDriver(SystemClock())
+    other._process = stage.driver._process
     await other.start()
     listener = Listener(other)
     async with asyncio.TaskGroup() as tasks:

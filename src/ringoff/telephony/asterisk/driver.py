@@ -27,11 +27,21 @@ from ringoff.domain.identifiers import AttemptId, TrunkId, WorkspaceId
 from ringoff.domain.release_cause import Disposition, Outcome, ReleaseCause
 from ringoff.ports import Clock
 from ringoff.telephony.asterisk.ari import AriRefused, AriUnreachable, TooLate
-from ringoff.telephony.asterisk.call import AGENT_SUFFIX, BRIDGE_SUFFIX, PLAYBACK_SUFFIX, AsteriskCall, release_cause
+from ringoff.telephony.asterisk.call import AGENT_SUFFIX, PLAYBACK_SUFFIX, AsteriskCall, release_cause
 from ringoff.telephony.asterisk.config import read_config
 from ringoff.telephony.asterisk.errands import Errands
 from ringoff.telephony.asterisk.handover import Handover, unfit_handling
 from ringoff.telephony.asterisk.link import AriEvent, AsteriskLink
+from ringoff.telephony.asterisk.orphans import (
+    APP_VARIABLE,
+    ORPHAN_LOOK_S,
+    Orphans,
+    app_of,
+    app_of_channel,
+    is_attempt,
+    is_of,
+    new_process,
+)
 from ringoff.telephony.media.gateway import MediaGateway
 
 log = structlog.get_logger()
@@ -39,11 +49,9 @@ log = structlog.get_logger()
 RING_SPARE_S: Final = 15
 """Asterisk's own end of ringing comes this much later than the engine's: it is for a server that died."""
 TALK_SPARE_S: Final = 30
+LEAVE_S: Final = 1.0
 DOUBT_S: Final = 60
 """A request whose answer was lost is over by then: it rings, or it never will."""
-APP_VARIABLE: Final = "RINGOFF_APP"
-"""Marks a channel as ours, with the application as its value."""
-
 _NUMBER: Final = re.compile(r"\+?[0-9*#]{1,32}")
 _MISSED: Final = ReleaseCause(text="the call ended while Asterisk could not be heard")
 
@@ -64,7 +72,9 @@ class AsteriskDriver:
         self._gateway = gateway or MediaGateway(clock)
         self._handover = Handover(self._gateway)
         self._errands = Errands()
+        self._process = new_process()
         self._links: dict[_LinkKey, tuple[AsteriskLink, Callable[[], object]]] = {}
+        self._orphans: dict[tuple[str, str], Orphans] = {}
         self._trunks: dict[tuple[WorkspaceId, TrunkId], tuple[TrunkSpec, _LinkKey]] = {}
         self._calls: dict[str, AsteriskCall] = {}
         self._ready: deque[CarrierEvent | TrunkReport] = deque()
@@ -74,16 +84,29 @@ class AsteriskDriver:
     async def start(self) -> None:
         self._is_stopped = False
         await self._gateway.start()
+        self._errands.start_endless(self._look_for_orphans())
 
     async def stop(self) -> None:
         """Stop listening. Calls that are up stay up in Asterisk, and are hung up at the next start."""
         self._is_stopped = True
         self._woken.set()
+        await self._leave()
         await self._errands.stop()
         await self._gateway.stop()
         self._links.clear()
+        self._orphans.clear()
         self._trunks.clear()
         self._calls.clear()
+
+    async def _leave(self) -> None:
+        """Other processes need not wait to learn that this one is gone."""
+        for link, _ in list(self._links.values()):
+            try:
+                async with asyncio.timeout(LEAVE_S):
+                    if link.is_up:
+                        await self._orphans[link.place].leave(link.ari)
+            except (AriRefused, AriUnreachable, TimeoutError) as error:
+                log.info("Asterisk could not be told that this process stops", reason=str(error))
 
     async def use_trunks(self, trunks: Sequence[TrunkSpec]) -> None:
         wanted = {}
@@ -110,8 +133,15 @@ class AsteriskDriver:
 
     def _open_link(self, trunk: TrunkSpec) -> tuple[AsteriskLink, Callable[[], object]]:
         link = AsteriskLink(
-            self._clock, trunk.config, on_connected=self._look_around, on_event=self._hear, on_state=self._report_link
+            self._clock,
+            trunk.config,
+            app_of(trunk.config["app"], self._process),
+            on_connected=self._look_around,
+            on_event=self._hear,
+            on_state=self._report_link,
         )
+        if link.place not in self._orphans:
+            self._orphans[link.place] = Orphans(self._clock, link.base, link.app, self._calls.__contains__)
         return link, self._errands.start_endless(link.run())
 
     async def originate(self, request: OriginateRequest) -> str:
@@ -215,9 +245,15 @@ class AsteriskDriver:
         """Nothing here ever asks for a second permit; Asterisk answers a digest challenge itself (docs/asterisk.md)."""
 
     async def release(self, attempt_id: AttemptId) -> None:
-        """Raises ``AriUnreachable`` or ``AriRefused`` when Asterisk did not take it: the engine tries again."""
+        """Raises ``AriUnreachable`` or ``AriRefused`` when Asterisk did not take it: the engine tries again.
+
+        A call of another process, which is gone, is looked for on each Asterisk.
+        """
         call = self._calls.get(str(attempt_id))
         if call is None:
+            for link, _ in list(self._links.values()):
+                if link.is_up and is_of(link.base, await app_of_channel(link.ari, str(attempt_id))):
+                    await link.ari.delete(f"/channels/{attempt_id}")
             return
         call.is_release_wanted = True
         await call.link.ari.delete(f"/channels/{call.channel_id}")
@@ -266,15 +302,17 @@ class AsteriskDriver:
             else:
                 is_ours = channel.get("dialplan", {}).get("app_name") == "Stasis"
                 self._note_state(call, str(channel.get("state")), is_ours=is_ours)
-        for channel_id in channels:
-            attempt = channel_id.removesuffix(AGENT_SUFFIX)
-            if _is_uuid(attempt) and attempt not in self._calls and await _is_ours(link, channel_id):
-                log.warning("a call that nobody knows is hung up", channel_id=channel_id)
-                await link.ari.delete(f"/channels/{channel_id}")
-        for bridge in await link.ari.request("GET", "/bridges"):
-            attempt = str(bridge["id"]).removesuffix(BRIDGE_SUFFIX)
-            if bridge.get("name") == link.app and _is_uuid(attempt) and attempt not in self._calls:
-                await link.ari.delete(f"/bridges/{bridge['id']}")
+        await self._orphans[link.place].look(link.ari, is_connect=True)
+
+    async def _look_for_orphans(self) -> None:
+        while True:
+            await self._clock.sleep(ORPHAN_LOOK_S)
+            for link, _ in list(self._links.values()):
+                try:
+                    if link.is_up:
+                        await self._orphans[link.place].look(link.ari, is_connect=False)
+                except (AriRefused, AriUnreachable) as error:
+                    log.warning("calls of other processes could not be looked at", reason=str(error))
 
     def _hear(self, link: AsteriskLink, event: AriEvent) -> None:
         """One event, without waiting for anything: whatever takes time is an errand."""
@@ -341,26 +379,8 @@ def _link_key(config: Mapping[str, Any]) -> _LinkKey:
     return (config["url"], config["app"], config["username"], config["password"])
 
 
-def _is_uuid(text: str) -> bool:
-    try:
-        return str(UUID(text)) == text
-    except ValueError:
-        return False
-
-
 async def _own_channels(link: AsteriskLink) -> list[str]:
-    """Ids of our callees' channels, of this process and of earlier ones."""
+    """Ids of our callees' channels, whichever of our processes they are of."""
     ids = [str(channel["id"]) for channel in await link.ari.request("GET", "/channels")]
-    return [channel_id for channel_id in ids if _is_uuid(channel_id) and await _is_ours(link, channel_id)]
-
-
-async def _is_ours(link: AsteriskLink, channel_id: str) -> bool:
-    try:
-        found = await link.ari.request("GET", f"/channels/{channel_id}/variable", params={"variable": APP_VARIABLE})
-    except AriRefused:
-        # It is gone meanwhile, or has no such variable.
-        return False
-    return bool(found["value"] == link.app)
-
-
-__all__ = ["AsteriskDriver", "read_config"]
+    ids = [channel_id for channel_id in ids if is_attempt(channel_id)]
+    return [channel_id for channel_id in ids if is_of(link.base, await app_of_channel(link.ari, channel_id))]

@@ -30,20 +30,25 @@ class _Replaced(Exception):
 
 
 class AsteriskLink:
-    """One per Asterisk, user and application; shared by the trunks that name the same."""
+    """One per Asterisk, user and application; shared by the trunks that name the same.
+
+    ``app`` is this process's own application, whose base name the configuration has.
+    """
 
     def __init__(
         self,
         clock: Clock,
         config: Mapping[str, Any],
+        app: str,
         *,
         on_connected: Callable[["AsteriskLink"], Awaitable[None]],
         on_event: Callable[["AsteriskLink", AriEvent], None],
         on_state: Callable[["AsteriskLink"], None],
     ) -> None:
         self.ari = AriClient(clock, config["url"], config["username"], config["password"])
-        self.app: str = config["app"]
-        self.place = (config["url"], config["app"])
+        self.app = app
+        self.base: str = config["app"]
+        self.place = (config["url"], app)
         """Where the calls are: the same for two links whose passwords differ."""
         self.websocket: ClientWebSocketResponse | None = None
         self.is_up = False
