@@ -62,10 +62,13 @@ def is_address(host: str) -> bool:
 
 
 async def lookup(host: str) -> str | None:
-    """The first IPv4 address of a name, or None: our sockets speak IPv4 only."""
+    """The first IPv4 address of a name, or None, also after ``LOOKUP_MAX_S``: our sockets speak IPv4 only."""
+    loop = asyncio.get_running_loop()
     try:
-        found = await asyncio.get_running_loop().getaddrinfo(host, None, family=socket.AF_INET, type=socket.SOCK_DGRAM)
+        async with asyncio.timeout(LOOKUP_MAX_S):
+            found = await loop.getaddrinfo(host, None, family=socket.AF_INET, type=socket.SOCK_DGRAM)
     except (OSError, UnicodeError):
+        # TimeoutError is an OSError.
         return None
     return str(found[0][4][0]) if found else None
 
@@ -127,6 +130,7 @@ class NextHops:
 
     async def _find(self, hop: NamedHop, source: tuple[str, int]) -> None:
         try:
+            # Around whatever look-up was given.
             async with asyncio.timeout(LOOKUP_MAX_S):
                 found = await self._look_up(hop.host)
         except TimeoutError:

@@ -61,7 +61,12 @@ class _Socket:
         self.send_error: OSError | None = None
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self._socket.setblocking(False)
-        self._socket.bind(self.uopts.laddress)
+        try:
+            self._socket.bind(self.uopts.laddress)
+        except OSError:
+            # It is tried again every few seconds: nothing may be left of it.
+            self._socket.close()
+            raise
         self.uopts.laddress = self._socket.getsockname()
         self._loop: asyncio.AbstractEventLoop | None = None
 
