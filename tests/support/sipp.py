@@ -74,7 +74,6 @@ async def running_sipp(
     run_dir: Path,
     *,
     port: int | None = None,
-    loss_percent: int = 0,
     timeout_s: int = 100,
     codec: int = 0,
     contact_host: str = "",
@@ -90,8 +89,6 @@ async def running_sipp(
         f"{timeout_s}s", "-nostdin", "-trace_stat", "-stf", "stat.csv", "-fd", "1", "-trace_msg", "-message_file",
         "messages.log", "-trace_err", "-error_file", "errors.log",
     ]  # fmt: skip
-    if loss_percent:
-        command += ["-lost", str(loss_percent)]
     process = await asyncio.create_subprocess_exec(
         *command, cwd=run_dir, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL
     )

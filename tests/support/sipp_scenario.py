@@ -52,13 +52,19 @@ def _kept(status: str, body: str = "Content-Length: 0\n", *, again: bool = False
 
 
 def _final(label: str, status: str, more: str = "") -> str:
-    return f'<label id="{label}"/>\n{_last(status, _TAG, more, again=True)}{_acknowledged(label)}{_END}'
+    return f'<label id="{label}"/>\n{_last(status, _TAG, more, again=True)}{_acknowledged(label, label)}{_END}'
 
 
-def _acknowledged(label: str) -> str:
-    """Wait for the ACK. A CANCEL that crossed our final answer gets its 200 and changes nothing (RFC 3261 9.2)."""
+def _acknowledged(label: str, again: str, *, is_up: bool = False) -> str:
+    """Wait for the ACK. A CANCEL that crossed our final answer gets its 200 and changes nothing (RFC 3261 9.2).
+
+    Where packets are lost: the INVITE may come again (sipp does not always know it for the same), and then the answer
+    at the label ``again`` goes out again; and who is up may be hung up on by a BYE whose ACK before it was lost.
+    """
+    bye = '<recv request="BYE" optional="true" next="left"/>\n' if is_up else ""
     return (
-        f'<label id="{label}wait"/>\n<recv request="CANCEL" optional="true" next="{label}late"/>\n'
+        f'<label id="{label}wait"/>\n{bye}<recv request="INVITE" optional="true" next="{again}"/>\n'
+        f'<recv request="CANCEL" optional="true" next="{label}late"/>\n'
         f'<recv request="ACK" timeout="20000" next="{label}acked"/>\n'
         f'<label id="{label}late"/>\n{_last("200 OK", _TAG)}<nop next="{label}wait"/>\n<label id="{label}acked"/>\n'
     )
@@ -68,7 +74,7 @@ def _answered(label: str, ring_ms: int, sdp: str) -> str:
     """Ring for a while, answer, and have the ACK. Who is cancelled while it rings refuses instead."""
     return (
         f'{_kept("180 Ringing")}<recv request="CANCEL" timeout="{ring_ms}" ontimeout="{label}up" next="cancelled"/>\n'
-        f'<label id="{label}up"/>\n{_kept("200 OK", sdp, again=True)}{_acknowledged(label)}'
+        f'<label id="{label}up"/>\n{_kept("200 OK", sdp, again=True)}{_acknowledged(label, f"{label}up", is_up=True)}'
     )
 
 
