@@ -53,6 +53,11 @@ def named_hop(packet: bytes) -> NamedHop | None:
     return NamedHop(call_id[1], host.lower(), int(port or 5060))
 
 
+def call_id_of(packet: bytes) -> str | None:
+    found = _CALL_ID.search(_head(packet))
+    return found[1] if found else None
+
+
 def is_address(host: str) -> bool:
     try:
         ipaddress.IPv4Address(host)
@@ -120,8 +125,7 @@ class NextHops:
         self._held.clear()
 
     def _joins(self, packet: bytes, deliver: Callable[[], None]) -> bool:
-        call_id = _CALL_ID.search(_head(packet))
-        waiting = self._held.get(call_id[1]) if call_id else None
+        waiting = self._held.get(call_id_of(packet) or "")
         if waiting is None:
             return False
         if len(waiting) < _HELD_FOR_CALL_MAX:
