@@ -11,13 +11,14 @@ from ringoff.clock import SystemClock
 from ringoff.domain.attempt_records import OriginateRefused, OriginateTooLate
 from ringoff.domain.carrier import TrunkReport, TrunkSpec
 from ringoff.domain.events import Released
-from ringoff.domain.release_cause import Disposition
+from ringoff.domain.release_cause import Disposition, ReleaseCause, classify
 from ringoff.telephony.sip import driver as sip_driver
 from ringoff.telephony.sip import next_hop
 from ringoff.telephony.sip.config import read_config
 from tests.support.sipp import WHY_NOT, free_port, is_installed, running_sipp
 from tests.telephony.conformance import Listener, request_for
 from tests.telephony.sip.test_driver import agent_at, running_driver, trunk_to
+from tests.telephony.sip.test_packets import play_timers
 
 pytestmark = pytest.mark.anyio
 needs_sipp = pytest.mark.skipif(not is_installed(), reason=WHY_NOT)
@@ -91,6 +92,24 @@ async def test_a_name_that_resolves_again_takes_the_alarm_away(monkeypatch: pyte
         await driver.originate(request_for(trunk, "+1001"))
         reports = [event for event in await driver.events(10) if isinstance(event, TrunkReport)]
         assert [report.is_up for report in reports] == [False, True]
+
+
+@pytest.mark.parametrize("listens", [True, False], ids=["swallows", "wrong port"])
+async def test_a_port_without_an_answer_is_silence_and_an_unknown_fate(listens: bool) -> None:
+    """Not a 408 of the carrier: that would be rung again, and would tell the breaker that the trunk has spoken."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as gateway:
+        gateway.bind(("127.0.0.1", 0))
+        port = gateway.getsockname()[1]
+        if not listens:
+            gateway.close()
+        async with running_driver() as driver, asyncio.timeout(20):
+            await driver.originate(request_for(trunk_to(port), "+12025550123"))
+            await play_timers()
+            [released] = await driver.events(10)
+            assert isinstance(released, Released)
+            assert released.cause == ReleaseCause(text="no reply")
+            assert classify(released.cause, was_answered=False) is Disposition.INDETERMINATE
+            assert await driver.live() == frozenset()
 
 
 @needs_sipp

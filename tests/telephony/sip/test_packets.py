@@ -97,12 +97,12 @@ def _made(drawn: Any, samples: Sequence[bytes]) -> bytes:
     return packet
 
 
-async def _turns() -> None:
+async def turns() -> None:
     for _ in range(5):
         await asyncio.sleep(0)
 
 
-async def _play_timers() -> None:
+async def play_timers() -> None:
     """Every timer that would be due by then, without the time."""
     until = MonoTime()
     until.offset(_ALL_TIMERS_S)
@@ -110,7 +110,7 @@ async def _play_timers() -> None:
         # A timer that starts another sets this back to now.
         stack._ED.last_ts = until.getCopy()
         stack._ED.dispatchTimers()
-        await _turns()
+        await turns()
 
 
 def _timers_count() -> int:
@@ -141,11 +141,11 @@ async def _throw(packets: Sequence[Any]) -> None:
             for packet in packets:
                 source = Remote_address(("127.0.0.1", 9), "udp")
                 used.transactions.handleIncoming(_made(packet, samples), source, used._socket, MonoTime())
-                await _turns()
+                await turns()
             await driver.release(request.attempt_id)
-            await _play_timers()
+            await play_timers()
             await _ended(driver, request.attempt_id)
-            await _play_timers()
+            await play_timers()
             assert used.open_transactions() == 0
             assert _timers_count() == timers_before
             assert not used.transactions.req_consumers
