@@ -1,7 +1,8 @@
 """Puts campaigns with pending calls into a database by SQL, so that a million of them cost seconds, not minutes."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from bench.server import Connection
@@ -75,6 +76,37 @@ async def add_pending_calls(
         tenant.workspace_id,
         campaign_id,
         count,
+    )
+
+
+async def add_due_calls(
+    database: Connection, tenant: Tenant, campaign_id: UUID, due_at: Mapping[str, datetime]
+) -> None:
+    """Registered calls with their contacts, each number with its own instant."""
+    numbers, instants = list(due_at), list(due_at.values())
+    await database.execute(
+        "INSERT INTO contact (workspace_id, campaign_id, called_number, callee_name, custom_args, line_no)"
+        " SELECT $1, $2, n, 'Person', jsonb_build_object('callee_name', 'Person'), l + 1"
+        " FROM unnest($3::text[]) WITH ORDINALITY AS t (n, l)",
+        tenant.workspace_id,
+        campaign_id,
+        numbers,
+    )
+    await database.execute(
+        "INSERT INTO call (workspace_id, campaign_id, contact_id, epoch, called_number, next_attempt_at)"
+        " SELECT c.workspace_id, c.campaign_id, c.contact_id, 0, c.called_number, t.at"
+        " FROM contact c JOIN unnest($3::text[], $4::timestamptz[]) AS t (n, at) ON t.n = c.called_number"
+        " WHERE c.workspace_id = $1 AND c.campaign_id = $2",
+        tenant.workspace_id,
+        campaign_id,
+        numbers,
+        instants,
+    )
+    await database.execute(
+        "UPDATE campaign SET total_count = $3 WHERE workspace_id = $1 AND campaign_id = $2",
+        tenant.workspace_id,
+        campaign_id,
+        len(numbers),
     )
 
 

@@ -45,7 +45,7 @@ class KeptConnection:
     def send(
         self, method: str, path: str, body: Any = None, headers: Mapping[str, str] | None = None
     ) -> tuple[float, Any]:
-        """Seconds from the first byte of the request to the last of its answer, and the answer. Only 200 passes."""
+        """Seconds from the first byte of the request to the last of its answer, and the answer. Only 2xx passes."""
         encoded = json.dumps(body).encode() if isinstance(body, dict) else body
         sent_headers = {"X-API-KEY": API_KEY, "Content-Type": "application/json", **(headers or {})}
         began = time.perf_counter()
@@ -53,7 +53,7 @@ class KeptConnection:
         response = self._http.getresponse()
         content = response.read()
         took_s = time.perf_counter() - began
-        if response.status != 200:
+        if not 200 <= response.status < 300:
             raise UnexpectedAnswer(f"{method} {path}: {response.status} {content[:500]!r}")
         return took_s, json.loads(content)
 

@@ -29,6 +29,15 @@ class Sizes:
     beside_s: float = 1.0
     """How long a worker is at work before its jobs are cancelled, and watched after."""
 
+    sip_steps: tuple[float, ...] = (100.0, 200.0, 300.0, 350.0, 400.0, 450.0, 500.0, 550.0)
+    """Calls a second over SIP, tried one after the other until one is not clean."""
+    sip_step_s: float = 15.0
+    sip_talk_s: float = 7.0
+    """At 300 calls a second so long calls are 2,100 at a time."""
+    sip_held: int = 2_000
+    sip_due: int = 2_000
+    sip_due_cps: float = 100.0
+
 
 QUICK = Sizes(
     rows=10_000,
@@ -47,6 +56,11 @@ QUICK = Sizes(
     number_burst_per_s=100,
     sample_s=0.5,
     beside_s=0.3,
+    sip_steps=(20.0, 40.0),
+    sip_step_s=1.0,
+    sip_talk_s=0.2,
+    sip_held=20,
+    sip_due=20,
 )
 
 

@@ -1,7 +1,6 @@
 """The composition root: the one place that names a database, a carrier, a clock and a server together."""
 
 import asyncio
-import gc
 import signal
 import socket
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
@@ -20,6 +19,7 @@ from ringoff.demo import run_demo
 from ringoff.dispatch.limits import DispatchLimits
 from ringoff.dispatch.supervisor import Supervisor
 from ringoff.domain.errors import Conflict, DatabaseUnavailable, NotFound
+from ringoff.observability.collector import Collector
 from ringoff.observability.invariants import InvariantWatch
 from ringoff.observability.metrics import Metrics
 from ringoff.operations.workspaces import authenticate, create_api_key, create_workspace, ensure_first_rows
@@ -73,9 +73,7 @@ async def run_up(settings: Settings, *, demo: bool, say: Say) -> None:
                         watch = InvariantWatch(store=opened.store, clock=clock, metrics=metrics, every_s=every_s)
                         tasks.create_task(_until_stopped(watch.run(), stopping))
                     await server.accepting.wait()
-                    # What was imported lives as long as the process: the collector need not look at it again.
-                    gc.collect()
-                    gc.freeze()
+                    tasks.create_task(_until_stopped(_collector(supervisor, clock).run(), stopping))
                     url = _url(listening)
                     say(f"ringoff ready url={url}")
                     if demo:
@@ -102,6 +100,7 @@ async def run_dispatch(settings: Settings, *, say: Say) -> None:
                 tasks.create_task(_dial(supervisor, stopping))
                 if opened.postgres is not None:
                     tasks.create_task(_keep_running(opened.postgres, stopping))
+                tasks.create_task(_until_stopped(_collector(supervisor, clock).run(), stopping))
                 say("ringoff dispatch ready")
                 await stopping.wait()
                 supervisor.stop()
@@ -198,6 +197,10 @@ def _supervisor(settings: Settings, store: PostgresStore, clock: SystemClock) ->
         outbox_keep_h=settings.outbox_keep_h,
     )
     return Supervisor(store=store, driver=_switchboard(settings, clock), clock=clock, limits=limits)
+
+
+def _collector(supervisor: Supervisor, clock: Clock) -> Collector:
+    return Collector(clock, is_idle=lambda: not supervisor.settler.live)
 
 
 def _server_config(settings: Settings, store: PostgresStore, clock: SystemClock, metrics: Metrics) -> uvicorn.Config:

@@ -183,7 +183,7 @@ async def test_what_rings_or_talks_too_long_is_released_by_us(store: PostgresSto
 
 
 async def test_campaigns_of_one_trunk_take_turns_at_its_pace(store: PostgresStore) -> None:
-    world = await World.make(store, cps_max=10)  # one call in each tenth of a second
+    world = await World.make(store, cps_max=6)  # one call in each tenth of a second
     first = [f"+1202555{n:04}" for n in range(6_000, 6_020)]
     second = [f"+1202555{n:04}" for n in range(7_000, 7_020)]
     await world.campaign(first)

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from ringoff.domain.attempt_records import PaceState
 from ringoff.domain.pacing import (
+    BURST_S,
     PACE_SHARE_MIN,
     RECOVERY_S,
     SILENT_AFTER_S,
@@ -88,14 +89,25 @@ def test_the_agreed_pace_is_used_up_to_the_slot(cps: int) -> None:
     assert len(granted) >= 0.7 * 20 * cps / 1.25
 
 
+@pytest.mark.parametrize("cps", [30, 200, 300])
+def test_claims_that_come_late_by_half_a_burst_lose_no_pace(cps: int) -> None:
+    grants: list[tuple[float, int]] = []
+    now, slot_ttl_s, seconds = 0.0, 0.1, 20
+    while now < seconds:
+        seen = [(now - at, count) for at, count in reversed(grants) if now - at < lookback_s(cps, slot_ttl_s)]
+        grants.append((now, allowance(state(cps, grants=seen), 50, slot_ttl_s)))
+        now += 1.45 * BURST_S
+    assert sum(count for _, count in grants) >= 0.9 * seconds * cps / (1 + slot_ttl_s)
+
+
 @pytest.mark.parametrize(
     ("trunk", "expected"),
     [
-        (state(10), 1),
-        (state(30), 3),
-        (state(31), 4),
+        (state(10), 2),
+        (state(30), 5),
+        (state(31), 5),
         (state(1000), 50),
-        (state(30, is_slowed=True), 2),
+        (state(30, is_slowed=True), 3),
         (state(30, is_enabled=False), 0),
         (state(30, silent_count=1, is_silent=True), 0),
         (state(30, silent_count=1), 1),
@@ -104,12 +116,12 @@ def test_the_agreed_pace_is_used_up_to_the_slot(cps: int) -> None:
         (state(30, channels_max=2), 2),
         (state(30, channels_max=2, live=2), 0),
         (state(30, channels_max=2, live=5), 0),
-        (state(30, grants=[(0.05, 2)]), 1),
-        (state(30, grants=[(0.05, 3)]), 0),
+        (state(30, grants=[(0.05, 3)]), 2),
+        (state(30, grants=[(0.05, 5)]), 0),
         (state(30, grants=[(0.3, 15), (0.6, 14)]), 1),
         (state(30, grants=[(0.3, 15), (0.6, 15)]), 0),
         (state(30, grants=[(1.24, 30)]), 0),
-        (state(30, grants=[(1.25, 30)]), 3),
+        (state(30, grants=[(1.25, 30)]), 5),
         (state(0.5, grants=[(2.2, 1)]), 0),
         (state(0.5, grants=[(2.25, 1)]), 1),
         (state(30, grants=[(-0.1, 30)]), 0),

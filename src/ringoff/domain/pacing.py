@@ -14,6 +14,9 @@ from typing import Final
 from ringoff.domain.attempt_records import PaceState
 
 BURST_S: Final = 0.1
+BURST_SHARE: Final = 1.5
+"""How much more than its share ``BURST_S`` may hold: a claim that comes late by half of it has lost nothing. Without
+this a trunk of 200 calls a second reached 165: each round comes some milliseconds later than it could."""
 REDUCED_SHARE: Final = 0.5
 """What congestion leaves of the present pace (multiplicative decrease) ..."""
 RECOVERY_S: Final = 60.0
@@ -52,7 +55,7 @@ class Pace:
     @property
     def burst_max(self) -> int:
         """Grants in any ``BURST_S``: a second's calls are spread over it, not sent at its start."""
-        return max(1, math.ceil(self.cps_max * BURST_S - 1e-9))
+        return max(1, math.ceil(self.cps_max * BURST_S * BURST_SHARE - 1e-9))
 
 
 def allowance(state: PaceState, batch_max: int, slot_ttl_s: float) -> int:

@@ -1,9 +1,11 @@
 """The SIP driver against sipp: the agent's leg, gateways that fail, passwords, silence, and packets from nowhere."""
 
 import asyncio
+import gc
 import random
 import re
 import socket
+from collections import Counter
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -18,11 +20,14 @@ import pytest
 from ringoff.clock import SystemClock
 from ringoff.domain.attempt_records import OriginateRefused, OriginateTooLate
 from ringoff.domain.carrier import AnswerHandling, HandlingKind, TrunkReport, TrunkSpec
-from ringoff.domain.events import Answered, PermitWanted, Released
+from ringoff.domain.events import Answered, PermitWanted, Rang, Released
 from ringoff.domain.identifiers import TrunkId, WorkspaceId
 from ringoff.domain.release_cause import Disposition
+from ringoff.telephony.sip.attempt import SipAttempt
 from ringoff.telephony.sip.config import read_config
 from ringoff.telephony.sip.driver import SipDriver
+from ringoff.telephony.sip.leg import Leg
+from ringoff.telephony.sip.stack import UA
 from tests.support.sipp import WHY_NOT, is_installed, running_sipp
 from tests.telephony.conformance import Listener, is_in_order, request_for
 
@@ -303,6 +308,55 @@ async def test_packets_from_nowhere_neither_stop_nor_fill_it(tmp_path: Path) -> 
         released = await listener.until(Released, times=2)
         assert isinstance(released, Released)
         assert released.cause.sip_status == 486
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", ["+1001", "+2001", "+3001", "+7001"])
+async def test_a_call_that_is_over_needs_no_collector(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: str
+) -> None:
+    monkeypatch.setattr(UA, "godead_timeout", 0.1)
+    gc.collect()
+    before = kept_of_calls()
+    gc.disable()
+    try:
+        async with running_sipp(tmp_path / "carrier") as peer, running_driver() as driver:
+            await one_call_to_its_end(driver, peer.port, number)
+            async with asyncio.timeout(10):
+                while kept_of_calls() != before:  # noqa: ASYNC110 - freed by a timer of the stack
+                    await asyncio.sleep(0.02)
+    finally:
+        gc.enable()
+
+
+async def one_call_to_its_end(driver: SipDriver, port: int, number: str) -> None:
+    request = request_for(trunk_to(port), number)
+    await driver.originate(request)
+    listener = Listener(driver)
+    if number.startswith(("+1", "+7")):
+        await listener.until(Answered if number.startswith("+1") else Rang)
+        await driver.release(request.attempt_id)
+    await listener.until(Released)
+
+
+async def test_hundreds_of_releases_at_once_lose_no_answer(tmp_path: Path) -> None:
+    async with running_sipp(tmp_path / "carrier") as peer, running_driver() as driver:
+        trunk, listener = trunk_to(peer.port), Listener(driver)
+        requests = [request_for(trunk, f"+1{n:04}") for n in range(400)]
+        for request in requests:
+            await driver.originate(request)
+            await asyncio.sleep(0.01)
+        await listener.until(Answered, len(requests))
+        await asyncio.gather(*(driver.release(request.attempt_id) for request in requests))
+        await listener.until(Released, len(requests))
+        assert (await peer.finished())["SuccessfulCall"] == len(requests)
+        # Sent again after half a second without an answer: sipp ends a call with the first.
+        assert peer.messages.count("\nBYE sip:") == len(requests)
+
+
+def kept_of_calls() -> Counter[str]:
+    kept = (SipAttempt, Leg, UA)
+    return Counter(type(each).__name__ for each in gc.get_objects() if isinstance(each, kept))
 
 
 @pytest.mark.slow

@@ -67,6 +67,7 @@ class SipDriver:
         self._attempts: dict[AttemptId, SipAttempt] = {}
         self._ready: deque[CarrierEvent | TrunkReport] = deque()  # bounded by the channels: a handful for each call
         self._woken = asyncio.Event()
+        self._releasing = asyncio.Lock()
         self._is_stopped = True
         self._lock = asyncio.Lock()
 
@@ -174,9 +175,12 @@ class SipDriver:
         self._check_sent(attempt, attempt.resume())
 
     async def release(self, attempt_id: AttemptId) -> None:
-        attempt = self._attempts.get(attempt_id)
-        if attempt is not None:
-            attempt.release()
+        # One in each turn of the loop: among hundreds the socket is read, or the answers would overflow it.
+        async with self._releasing:
+            attempt = self._attempts.get(attempt_id)
+            if attempt is not None:
+                attempt.release()
+                await asyncio.sleep(0)
 
     async def live(self) -> frozenset[AttemptId]:
         """The attempts of this process: SIP has no question that asks a trunk for its calls."""

@@ -45,6 +45,19 @@ class LegOwner(Protocol):
     def leg_ended(self, leg: "Leg", cause: ReleaseCause, *, got_reply: bool) -> None: ...
 
 
+class _Nobody:
+    """Owns a leg that is over: the leg refers to its attempt no more, and the attempt's memory is free at once."""
+
+    def leg_progressed(self, leg: "Leg", status: int) -> None: ...
+    def leg_challenged(self, leg: "Leg", cause: ReleaseCause) -> None: ...
+    def leg_answered(self, leg: "Leg", offer: Any) -> None: ...
+    def leg_updated(self, leg: "Leg", answer: Any) -> None: ...
+    def leg_ended(self, leg: "Leg", cause: ReleaseCause, *, got_reply: bool) -> None: ...
+
+
+_NOBODY: Final = _Nobody()
+
+
 @dataclass(frozen=True, slots=True)
 class Invite:
     """Who is called, where, and what goes along."""
@@ -63,6 +76,18 @@ class Invite:
 
 class _UserAgent(UA):  # type: ignore[misc]
     leg: "Leg"
+
+    def cleanup(self) -> None:
+        """Dead, 32 s after its end: what it holds refers back to it, and would wait for the collector of cycles."""
+        super().cleanup()
+        self.leg.soon(self.__dict__.clear)
+
+    def recvRequest(self, request: Any, transaction: Any) -> Any:  # noqa: N802
+        try:
+            return super().recvRequest(request, transaction)
+        finally:
+            # sippy hangs an answer on the request that refers to the request: used by now, and a cycle.
+            request.__dict__.pop("sendResponse", None)
 
     def processChallenge(self, *challenge: Any) -> bool:  # noqa: N802
         """Keep the challenge instead of answering it: the answer is a request to ring and needs a permit.
@@ -227,7 +252,8 @@ class Leg:
         self.is_over = True
         if self._patience is not None:
             self._patience.cancel()
-        self._owner.leg_ended(self, self._final, got_reply=self._got_reply)
+        owner, self._owner = self._owner, _NOBODY
+        owner.leg_ended(self, self._final, got_reply=self._got_reply)
 
     def _finish_now(self) -> None:
         if self._agent.state is not None and not self._agent.isDead():
@@ -237,7 +263,7 @@ class Leg:
     def _check_sent(self) -> OSError | None:
         error = self._stack.send_error
         if error is not None:
-            self.is_over = True
+            self.is_over, self._owner = True, _NOBODY
             self._stack.forget(self._agent.tr)
             self._agent.changeState((self._agent.UaStateDead,))
         return error

@@ -43,6 +43,9 @@ _STRANGERS_MAX: Final = 5_000
 """Requests to us that are remembered for their half a minute; beyond it only those of our own calls are heard."""
 _TIMER_B_S: Final = 32.0
 _OPEN_STATES: Final = (sippy.SipTransactionManager.TRYING, sippy.SipTransactionManager.RINGING)
+_RECEIVE_BYTES: Final = 4 * 2**20
+_SO_RCVBUFFORCE: Final = 33
+"""socket(7); the module has no name for it. Elsewhere than on Linux it is refused."""
 _ED: Final = sippy.Core.EventDispatcher.ED2
 
 
@@ -76,6 +79,7 @@ class _Socket:
         self.send_error: OSError | None = None
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self._socket.setblocking(False)
+        _widen(self._socket)
         try:
             self._socket.bind(self.uopts.laddress)
         except OSError:
@@ -122,6 +126,14 @@ class _Socket:
                 # An ICMP "unreachable" for something we sent: its retransmission or time-out will tell.
                 continue
             self.uopts.data_callback(packet, Remote_address(address, self.transport), self, MonoTime())
+
+
+def _widen(udp: socket.socket) -> None:
+    """Room for the answers to a burst of ours; without the right to go beyond the system's limit, up to that."""
+    try:
+        udp.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, _RECEIVE_BYTES)
+    except OSError:
+        udp.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BYTES)
 
 
 class _OneSocket:
