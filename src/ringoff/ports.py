@@ -93,8 +93,9 @@ class CallDriver(Protocol):
     async def use_trunks(self, trunks: Sequence[TrunkSpec]) -> None:
         """All enabled trunks of this driver, now: connect to new ones, watch them, forget those that are gone.
 
-        Called again whenever they change. Never raises because of one trunk: what is wrong with it is in its
-        ``TrunkReport``.
+        Called again whenever they change, and every few seconds without a change: a trunk that is in use stays as it
+        is, one that could not be had is tried again. Never raises because of one trunk: what is wrong with it is in
+        its ``TrunkReport``. The same report twice is one.
         """
 
     async def originate(self, request: OriginateRequest) -> str:

@@ -47,6 +47,10 @@ async def test_a_secret_is_stored_and_never_shown(client: httpx2.AsyncClient, te
         ("twilio", TWILIO | {"acount_sid": "x"}, "config.acount_sid"),
         ("asterisk", {"url": "http://127.0.0.1:8088"}, None),
         ("asterisk", {"url": 5}, "config.url"),
+        ("sip", {}, "config.gateways"),
+        ("sip", {"gateways": [{"host": "sip.example.com/x"}]}, "config.gateways[0].host"),
+        ("sip", {"gateways": [{"host": "a.example.com"}, {"host": "b", "port": 65_536}]}, "config.gateways[1].port"),
+        ("sip", {"gateways": [{"host": "a.example.com", "password": "x"}]}, "config.gateways[0]"),
     ],
 )
 async def test_a_configuration_is_read_by_its_driver(

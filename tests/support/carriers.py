@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 from ringoff.domain.attempt_records import ExpiredAttempt, OriginateRequest
 from ringoff.domain.carrier import CarrierCallback, TrunkSpec
-from ringoff.domain.events import Answered, CarrierEvent, PermitWanted, Rang, Released
+from ringoff.domain.events import Answered, CarrierEvent, PermitWanted, Progressed, Rang, Released
 from ringoff.domain.identifiers import AttemptId
 from ringoff.domain.release_cause import ReleaseCause
 
@@ -70,6 +70,9 @@ class ScriptedCarrier:
     async def events(self, count_max: int) -> Sequence[CarrierEvent]:
         return [await self._events.get()]
 
+    def progresses(self, attempt_id: AttemptId) -> None:
+        self._events.put_nowait(Progressed(attempt_id, _AT))
+
     def rings(self, attempt_id: AttemptId) -> None:
         self._events.put_nowait(Rang(attempt_id, _AT))
 
@@ -80,7 +83,17 @@ class ScriptedCarrier:
         self._events.put_nowait(PermitWanted(attempt_id, _AT, reason))
 
     def ends(
-        self, attempt_id: AttemptId, sip_status: int, *, text: str = "", was_answered: bool = False, talk_ms: int = 0
+        self,
+        attempt_id: AttemptId,
+        sip_status: int,
+        *,
+        text: str = "",
+        was_answered: bool = False,
+        talk_ms: int = 0,
+        agent_failed: bool = False,
     ) -> None:
         cause = ReleaseCause(sip_status=sip_status, text=text)
-        self._events.put_nowait(Released(attempt_id, _AT, cause, was_answered=was_answered, talk_ms=talk_ms))
+        released = Released(
+            attempt_id, _AT, cause, was_answered=was_answered, talk_ms=talk_ms, agent_failed=agent_failed
+        )
+        self._events.put_nowait(released)

@@ -2,6 +2,7 @@
 
 import asyncio
 import csv
+import re
 import shutil
 import signal
 import socket
@@ -26,6 +27,13 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+def why_failed(run_dir: Path) -> str:
+    """Its own words for each call that it aborted. (It also logs there each pause of the scenario that ran out.)"""
+    path = run_dir / "errors.log"
+    said = path.read_text(errors="replace") if path.exists() else ""
+    return "\n".join(re.findall(r"Aborting call.{0,200}", said))
+
+
 class Sipp:
     """A running sipp. ``finished`` reads what it counted."""
 
@@ -44,10 +52,21 @@ class Sipp:
             self._process.send_signal(signal.SIGUSR1)
         async with asyncio.timeout(60):
             await self._process.wait()
-        with (self._run_dir / "stat.csv").open() as lines:
-            last = list(csv.DictReader(lines, delimiter=";"))[-1]
-        return {name: int(last[f"{name}(C)"]) for name in ("SuccessfulCall", "FailedCall", "CurrentCall") if
-                f"{name}(C)" in last}  # fmt: skip
+        last = self._rows()[-1]
+        return {name: int(last[f"{name}(C)"]) for name in ("SuccessfulCall", "FailedCall")}
+
+    def rows_count(self) -> int:
+        """How often it has counted: once a second."""
+        return len(self._rows())
+
+    def up_count(self) -> int:
+        """The calls that were up when it last counted."""
+        return int(self._rows()[-1]["CurrentCall"])
+
+    def _rows(self) -> list[dict[str, str]]:
+        """Whole lines only: the last one may be being written."""
+        whole, _newline, _rest = (self._run_dir / "stat.csv").read_text().rpartition("\n")
+        return list(csv.DictReader(whole.splitlines(), delimiter=";"))
 
 
 @asynccontextmanager
@@ -55,7 +74,6 @@ async def running_sipp(
     run_dir: Path,
     *,
     port: int | None = None,
-    loss_percent: int = 0,
     timeout_s: int = 100,
     codec: int = 0,
     contact_host: str = "",
@@ -71,8 +89,6 @@ async def running_sipp(
         f"{timeout_s}s", "-nostdin", "-trace_stat", "-stf", "stat.csv", "-fd", "1", "-trace_msg", "-message_file",
         "messages.log", "-trace_err", "-error_file", "errors.log",
     ]  # fmt: skip
-    if loss_percent:
-        command += ["-lost", str(loss_percent)]
     process = await asyncio.create_subprocess_exec(
         *command, cwd=run_dir, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL
     )

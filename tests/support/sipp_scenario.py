@@ -52,7 +52,32 @@ def _kept(status: str, body: str = "Content-Length: 0\n", *, again: bool = False
 
 
 def _final(label: str, status: str, more: str = "") -> str:
-    return f'<label id="{label}"/>\n{_last(status, _TAG, more, again=True)}{_ACK}{_END}'
+    return f'<label id="{label}"/>\n{_last(status, _TAG, more, again=True)}{_acknowledged(label, label)}{_END}'
+
+
+def _acknowledged(label: str, again: str, *, is_up: bool = False) -> str:
+    """Wait for the ACK. A CANCEL that crossed our final answer gets its 200 and changes nothing (RFC 3261 9.2).
+
+    Where packets are lost: the INVITE may come again (sipp does not always know it for the same), and then the answer
+    at the label ``again`` goes out again; and who is up may be hung up on by a BYE whose ACK before it was lost.
+    """
+    bye = '<recv request="BYE" optional="true" next="left"/>\n' if is_up else ""
+    late = _last("200 OK", _TAG).replace("<send>", f'<send next="{label}wait">')
+    return (
+        f'<label id="{label}wait"/>\n{bye}<recv request="INVITE" optional="true" next="{again}"/>\n'
+        f'<recv request="CANCEL" optional="true" next="{label}late"/>\n'
+        f'<recv request="ACK" timeout="20000" next="{label}acked"/>\n'
+        # Without a nop between: sipp aborts a call that hears something there.
+        f'<label id="{label}late"/>\n{late}<label id="{label}acked"/>\n'
+    )
+
+
+def _answered(label: str, ring_ms: int, sdp: str) -> str:
+    """Ring for a while, answer, and have the ACK. Who is cancelled while it rings refuses instead."""
+    return (
+        f'{_kept("180 Ringing")}<recv request="CANCEL" timeout="{ring_ms}" ontimeout="{label}up" next="cancelled"/>\n'
+        f'<label id="{label}up"/>\n{_kept("200 OK", sdp, again=True)}{_acknowledged(label, f"{label}up", is_up=True)}'
+    )
 
 
 def _challenge(label: str, status: str, header: str, check: str) -> str:
@@ -79,9 +104,10 @@ def carrier_scenario(
     ``contact_host`` stands in its Contact instead of its address; ``route`` is the URI of a Record-Route.
     """
     ring = _kept("180 Ringing")
-    answer = (
-        ring + f'<pause milliseconds="{ring_ms}"/>\n' + _kept("200 OK", _SDP.format(codec=codec), again=True) + _ACK
-    )
+
+    def answer(label: str) -> str:
+        return f'<label id="{label}"/>\n' + _answered(label, ring_ms, _SDP.format(codec=codec))
+
     again = '<recv request="INVITE" timeout="20000"/>\n'
     moved = _send(f"SIP/2.0 200 OK\n{_LAST.format(tag='')}{_CONTACT}{_SDP.format(codec=codec)}", again=True) + _ACK
     bye = '<recv request="BYE"/>\n' + _last("200 OK") + _END
@@ -96,26 +122,29 @@ def carrier_scenario(
         '</action></recv>\n<nop next="silent" test="b9"/>\n',
         _last("100 Trying"),
         *(f'<nop next="{label}" test="b{digits}"/>\n' for digits, label in _DIGITS.items() if digits != "9"),
-        '<label id="answer"/>\n' + answer + bye,
-        '<label id="hangup"/>\n' + answer + f'<pause milliseconds="{talk_ms}"/>\n' + _BYE,
-        '<recv response="200" timeout="20000"/>\n' + _END,
+        answer("answer") + bye,
+        answer("hangup") + f'<recv request="BYE" timeout="{talk_ms}" ontimeout="leaves" next="left"/>\n',
+        '<label id="leaves"/>\n' + _BYE + '<recv response="200" timeout="20000"/>\n' + _END,
+        '<label id="left"/>\n' + _last("200 OK") + _END,
         _final("busy", "486 Busy Here"),
         _final("unknown", "404 Not Found", "Reason: Q.850;cause=1\n"),
         _final("unavailable", "503 Service Unavailable", "Retry-After: 5\n"),
         _final("decline", "603 Decline"),
         _final("forbidden", "403 Caller not allowed"),
         _final("codec", "488 Not Acceptable Here"),
-        '<label id="moves"/>\n' + answer + again + moved + bye,
-        '<label id="stays"/>\n' + answer + again + _last("488 Not Acceptable Here", again=True) + _ACK + bye,
-        '<label id="asks"/>\n' + answer + again + _last("401 Unauthorized", "", _ASKED, again=True) + _ACK,
+        answer("moves") + again + moved + bye,
+        answer("stays") + again + _last("488 Not Acceptable Here", again=True) + _ACK + bye,
+        answer("asks") + again + _last("401 Unauthorized", "", _ASKED, again=True) + _ACK,
         again + moved + bye,
         _final("moved", "302 Moved Temporarily", "Contact: <sip:somebody@127.0.0.1:9>\n"),
-        '<label id="rings"/>\n' + ring + cancel + _kept("487 Request Terminated", again=True) + _ACK + _END,
+        '<label id="rings"/>\n' + ring + '<recv request="CANCEL"/>\n',
+        '<label id="cancelled"/>\n' + _last("200 OK", _TAG),
+        _kept("487 Request Terminated", again=True) + _ACK + _END,
         '<label id="glare"/>\n' + ring + cancel,
         _kept("200 OK", _SDP.format(codec=codec), again=True) + _ACK + bye,
         _challenge("challenge", "401 Unauthorized", "WWW-Authenticate", verify),
         _challenge("proxy", "407 Proxy Authentication Required", "Proxy-Authenticate", form),
-        '<label id="good"/>\n' + answer + bye,
+        answer("good") + bye,
         '<label id="silent"/>\n<pause milliseconds="36000"/>\n<label id="end"/>\n<nop/>\n</scenario>\n',
     ]
     whole = "".join(parts)

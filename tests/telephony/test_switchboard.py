@@ -23,8 +23,15 @@ FIRST, SECOND = AttemptId(UUID(int=1)), AttemptId(UUID(int=2))
 
 
 class Broken(ScriptedCarrier):
+    is_broken = True
+    stops = 0
+
     async def start(self) -> None:
-        raise OSError("no such library")
+        if self.is_broken:
+            raise OSError("no such library")
+
+    async def stop(self) -> None:
+        self.stops += 1
 
 
 class Board:
@@ -32,7 +39,8 @@ class Board:
 
     def __init__(self) -> None:
         self.made: list[str] = []
-        self.drivers = {"one": ScriptedCarrier(), "two": ScriptedCarrier(), "broken": Broken()}
+        self.broken = Broken()
+        self.drivers = {"one": ScriptedCarrier(), "two": ScriptedCarrier(), "broken": self.broken}
         self.switchboard = Switchboard(SystemClock(), {name: self._maker(name) for name in self.drivers})
 
     def _maker(self, name: str) -> Callable[[], ScriptedCarrier]:
@@ -109,10 +117,46 @@ async def test_a_driver_that_cannot_be_had_is_the_trouble_of_its_own_trunks() ->
         TrunkId(UUID(int=4)),
     }
     assert board.drivers["one"].trunks == [board.trunk("one", 5)]
-    for driver in ("broken", "unheard-of"):
+    # What is not installed stops its trunk; what did not start is tried again, and its calls wait.
+    for driver, disposition in (("broken", Disposition.CONGESTION), ("unheard-of", Disposition.TRUNK_REFUSED)):
         with pytest.raises(OriginateRefused) as refused:
             await board.dial(driver, 7)
-        assert refused.value.outcome.disposition is Disposition.TRUNK_REFUSED
+        assert refused.value.outcome.disposition is disposition
     await board.switchboard.use_trunks([])
     assert board.drivers["one"].trunks == [], "a driver hears when its last trunk has gone"
+    await board.switchboard.stop()
+
+
+async def test_a_driver_that_starts_at_last_is_used_and_its_trunks_are_reported_up() -> None:
+    board = Board()
+    await board.switchboard.start()
+    trunk = board.trunk("broken", 3)
+    await board.switchboard.use_trunks([trunk])
+    assert board.broken.stops == 1, "what it had opened is closed"
+    board.broken.is_broken = False
+    await board.switchboard.use_trunks([trunk])
+    await board.switchboard.use_trunks([trunk])
+    reports = await board.switchboard.events(10)
+    down, up = reports
+    assert isinstance(down, TrunkReport)
+    assert (down.is_up, down.text) == (False, "driver 'broken' cannot be used: no such library")
+    assert up == TrunkReport(trunk.workspace_id, trunk.trunk_id, is_up=True), "once"
+    assert board.broken.trunks == [trunk]
+    await board.switchboard.stop()
+
+
+async def test_a_driver_that_takes_no_trunks_costs_the_others_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def never(_trunks: object) -> None:
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr("ringoff.telephony.switchboard._TAKE_MAX_S", 0.01)
+    board = Board()
+    await board.switchboard.start()
+    monkeypatch.setattr(board.drivers["one"], "use_trunks", never)
+    async with asyncio.timeout(20):
+        await board.switchboard.use_trunks([board.trunk("one", 3), board.trunk("two", 4)])
+    assert board.drivers["two"].trunks == [board.trunk("two", 4)]
+    [report] = await board.switchboard.events(10)
+    assert isinstance(report, TrunkReport)
+    assert (report.trunk_id, report.text) == (TrunkId(UUID(int=3)), "driver 'one' cannot be used: TimeoutError")
     await board.switchboard.stop()

@@ -24,8 +24,11 @@ def main() -> int:
     print(f"{options.seconds:g} s, seed {options.seed}, capture and journal in {directory}", flush=True)
     carrier = asyncio.run(run_wire(directory, seconds=options.seconds, orders_min=1, seed=options.seed))
     verdict = check(directory)
-    print("\n".join([*verdict.lines(), f"the carrier has no call up; it counted {carrier}"]))
-    return 0 if verdict.is_clean and verdict.invites else 1
+    print("\n".join([*verdict.lines(), f"the carrier had no call up while the server still ran; it counted {carrier}"]))
+    if carrier["FailedCall"]:
+        print(sipp.why_failed(directory / "sipp"))
+    is_explained = not (carrier["FailedCall"] or verdict.up_at_end)
+    return 0 if verdict.is_clean and is_explained and verdict.invites else 1
 
 
 if __name__ == "__main__":

@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 CAPTURE, JOURNAL = "capture.jsonl", "journal.jsonl"
+LEVELS = ("agent", "calls", "campaign", "campaign numbers", "numbers")
+_LEVEL_OF = {"agent_id": "agent", "call_ids": "calls", "campaign_id": "campaign", "mobile_numbers": "numbers"}
 _GOAL_NS, _TOLERATED_NS = 250_000_000, 1_000_000_000
 _MS = 1_000_000
 
@@ -21,8 +23,23 @@ class Seen:
     repeated: int = 0
     released_ns: int | None = None
     """Our first CANCEL or BYE."""
+    cancelled_ns: int | None = None
     ended_ns: int | None = None
     """The carrier's BYE, or its final answer other than 2xx."""
+    final: str = ""
+    """The status of the carrier's first final answer to the last INVITE, or to the one that was answered."""
+    has_bye: bool = False
+    """Whose ever; its 200 is not waited for."""
+
+    @property
+    def is_up(self) -> bool:
+        """As the packets tell it: no final answer yet, or answered and no BYE."""
+        return not self.has_bye and not self.final.startswith(("3", "4", "5", "6"))
+
+    @property
+    def is_crossed(self) -> bool:
+        """Our CANCEL met a final answer on its way: the carrier's 200 to it changes nothing (RFC 3261 9.2)."""
+        return self.cancelled_ns is not None and self.final != "487" and bool(self.final)
 
 
 @dataclass(slots=True)
@@ -30,9 +47,18 @@ class Verdict:
     orders: int = 0
     hangups: int = 0
     covered: int = 0
+    calls: int = 0
     invites: int = 0
     repeated: int = 0
     lost: int = 0
+    refused: int = 0
+    cancelled: int = 0
+    hung_up: int = 0
+    crossed: int = 0
+    up_at_end: list[str] = field(default_factory=list)
+    """Calls that no packet ended. The capture ends while the server still runs."""
+    by_level: dict[str, list[int]] = field(default_factory=lambda: {level: [0, 0] for level in LEVELS})
+    """Acknowledged orders, and those of them with hang-up."""
     after_acknowledgement: list[str] = field(default_factory=list)
     never_released: list[str] = field(default_factory=list)
     latencies_ns: list[int] = field(default_factory=list)
@@ -49,13 +75,20 @@ class Verdict:
         ranked = sorted(self.latencies_ns) or [0]
         p50, p99 = (ranked[int(part * (len(ranked) - 1))] / _MS for part in (0.5, 0.99))
         over_goal = sum(latency > _GOAL_NS for latency in ranked)
+        levels = [f"{level} {orders} ({hangups})" for level, (orders, hangups) in self.by_level.items()]
         return [
             f"{self.orders} orders acknowledged ({self.hangups} with hang-up), {self.covered} calls covered",
+            f"by level (with hang-up): {', '.join(levels)}",
             f"{self.invites} INVITEs seen, {self.repeated} retransmissions, {self.lost} packets lost by the capture",
             (
                 f"hang-ups: {len(self.latencies_ns)} live calls, p50 {p50:.1f} ms, p99 {p99:.1f} ms,"
                 f" max {ranked[-1] / _MS:.1f} ms, over 250 ms {over_goal}, over 1 s {self.late}"
             ),
+            (
+                f"ends: {self.refused} refused, {self.cancelled} cancelled, {self.hung_up} with a BYE,"
+                f" {self.crossed} of them with a CANCEL that crossed a final answer"
+            ),
+            f"calls that no packet ended before the server was stopped: {len(self.up_at_end)}",
             f"covered INVITEs after the acknowledgement: {len(self.after_acknowledgement)}",
             f"covered live calls never released: {len(self.never_released)}",
         ]
@@ -72,14 +105,20 @@ def judge(capture: Iterable[Mapping[str, Any]], journal: Iterable[Mapping[str, A
     by_number: dict[str, list[Seen]] = {}
     for call in calls.values():
         by_number.setdefault(call.number, []).append(call)
+    verdict.calls = len(calls)
     verdict.invites = sum(len(call.invites) for call in calls.values())
     verdict.repeated = sum(call.repeated for call in calls.values())
+    for call in calls.values():
+        _count_end(call, verdict)
     records = list(journal)
     campaigns = [record for record in records if record["kind"] == "campaign"]
     covered_by_any: set[str] = set()
     for order in (record for record in records if record["kind"] == "order"):
         verdict.orders += 1
         verdict.hangups += order["is_hangup"]
+        counts = verdict.by_level[_level(order["selector"])]
+        counts[0] += 1
+        counts[1] += order["is_hangup"]
         covered = _covered(order, campaigns)
         covered_by_any |= covered
         for number in covered:
@@ -87,6 +126,28 @@ def judge(capture: Iterable[Mapping[str, Any]], journal: Iterable[Mapping[str, A
                 _judge_call(call, order, verdict)
     verdict.covered = len(covered_by_any)
     return verdict
+
+
+def _count_end(call: Seen, verdict: Verdict) -> None:
+    if call.is_up:
+        verdict.up_at_end.append(call.number)
+    elif call.has_bye:
+        verdict.hung_up += 1
+    elif call.final == "487":
+        verdict.cancelled += 1
+    else:
+        verdict.refused += 1
+    verdict.crossed += call.is_crossed
+
+
+def _level(selector: Mapping[str, Any]) -> str:
+    match sorted(selector):
+        case ["campaign_id", "mobile_numbers"]:
+            return "campaign numbers"
+        case [only]:
+            return _LEVEL_OF[only]
+        case mix:
+            raise ValueError(f"no level: {mix}")
 
 
 def _judge_call(call: Seen, order: Mapping[str, Any], verdict: Verdict) -> None:
@@ -134,6 +195,9 @@ def _calls(capture: Iterable[Mapping[str, Any]], verdict: Verdict) -> dict[str, 
             number = first.split()[1].removeprefix("sip:").partition("@")[0]
             call = calls.setdefault(call_id, Seen(number))
             call.repeated += sequence in call.invites
+            if sequence not in call.invites and not call.final.startswith("2"):
+                # After a challenge: this one's answer counts.
+                call.final = ""
             call.invites.setdefault(sequence, at_ns)
         elif call_id in calls:
             _note_end(calls[call_id], first, sequence, record)
@@ -141,13 +205,21 @@ def _calls(capture: Iterable[Mapping[str, Any]], verdict: Verdict) -> dict[str, 
 
 
 def _note_end(call: Seen, first: str, sequence: str, record: Mapping[str, Any]) -> None:
+    at_ns = record["at_ns"]
+    if first.startswith("BYE "):
+        call.has_bye = True
     if record["is_to_carrier"]:
+        if first.startswith("CANCEL ") and call.cancelled_ns is None:
+            call.cancelled_ns = at_ns
         if first.startswith(("CANCEL ", "BYE ")) and call.released_ns is None:
-            call.released_ns = record["at_ns"]
+            call.released_ns = at_ns
         return
-    is_refusal = first.startswith("SIP/2.0 ") and first[8] >= "3" and sequence.endswith("INVITE")
+    is_final = first.startswith("SIP/2.0 ") and first[8] >= "2" and sequence.endswith("INVITE")
+    if is_final and not call.final:
+        call.final = first[8:11]
+    is_refusal = is_final and first[8] >= "3"
     if (is_refusal or first.startswith("BYE ")) and call.ended_ns is None:
-        call.ended_ns = record["at_ns"]
+        call.ended_ns = at_ns
 
 
 def _lines(path: Path) -> list[dict[str, Any]]:

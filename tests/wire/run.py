@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections import deque
 from collections.abc import Iterator, Mapping
+from functools import partial
 from itertools import count
 from pathlib import Path
 from random import Random
@@ -13,8 +14,8 @@ from typing import Any
 from ringoff.clock import SystemClock
 from tests.acceptance.client import COMPATIBLE, Client, csv_of
 from tests.chaos.line import Address, Answer, Line
-from tests.support.processes import ServerProcess
-from tests.support.sipp import free_port, running_sipp
+from tests.support.processes import ServerProcess, until
+from tests.support.sipp import Sipp, free_port, running_sipp
 from tests.wire.capture import Capture
 from tests.wire.checker import CAPTURE, JOURNAL
 
@@ -24,10 +25,13 @@ _CHANNELS = 5_000
 _NUMBERS = 100
 _AGENTS = 8
 _NEWEST = 10
+_HANG_UP_SHARE = 0.4
 _UPLOAD_PAUSE_S = 0.4
 _ORDER_PAUSE_S = 0.02
 _LONGER_AT_MOST = 4
-_SETTLE_S = 2.0
+_CLEAR_WITHIN_S = 30.0
+_MISSING_FIRST = 0.3
+"""How often an order is one of a kind that was not acknowledged yet."""
 # One in ten rings until our CANCEL, one is up until our BYE, the others are busy: see sipp_scenario.
 _PREFIXES = ("+7900", "+1200", *(["+3360"] * 8))
 LEVELS: Mapping[str, int] = {"numbers": 30, "campaign numbers": 30, "calls": 25, "campaign": 13, "agent": 2}
@@ -37,20 +41,23 @@ _clock = SystemClock()
 async def run_wire(
     directory: Path, *, seconds: float, orders_min: int, seed: int, levels: Mapping[str, int] = LEVELS, **server: Any
 ) -> dict[str, int]:
-    """Leave capture and journal in ``directory``; what sipp counted once no call was up. TimeoutError if one stays up.
+    """Leave capture and journal in ``directory``; what sipp counted in the whole run.
+
+    The capture ends when sipp has no call up, after the last hang-ups and while the server still runs, so that stopping
+    it is not what ended a call. Fails if one stays up.
 
     Goes on until so many orders were acknowledged, at most for four times ``seconds``.
     """
     port = free_port()
     timeout_s = int(_LONGER_AT_MOST * seconds) + 150
     async with running_sipp(directory / "sipp", port=port, timeout_s=timeout_s) as sipp:
-        await asyncio.to_thread(_drive, directory, port, seconds, orders_min, (seed, levels), server)
+        await asyncio.to_thread(_drive, directory, sipp, seconds, orders_min, (seed, levels), server)
         return await sipp.finished()
 
 
 def _drive(
     directory: Path,
-    port: int,
+    sipp: Sipp,
     seconds: float,
     orders_min: int,
     choice: tuple[int, Mapping[str, int]],
@@ -59,9 +66,9 @@ def _drive(
     with (
         ServerProcess(shows_logs=False, log_level="warning", **options) as server,
         (directory / JOURNAL).open("w", encoding="utf-8") as journal,
-        Capture(directory / CAPTURE, port),
+        Capture(directory / CAPTURE, sipp.port),
     ):
-        run = _Run(server, port, *choice, journal)
+        run = _Run(server, sipp.port, *choice, journal)
         uploads = Thread(target=run.upload_until_over, name="uploads")
         uploads.start()
         try:
@@ -69,8 +76,15 @@ def _drive(
         finally:
             run.over.set()
             uploads.join()
-        run.hang_up_all()
-        Event().wait(_SETTLE_S)
+        until(run.hang_up_all, "the end of every call, by hang-ups", _CLEAR_WITHIN_S)
+        counted = sipp.rows_count()
+        # What it counts next may have been begun before the last hang-up.
+        until(partial(_is_clear, sipp, counted + 2), "that sipp has no call up", _CLEAR_WITHIN_S)
+        assert server.process.exit_code is None
+
+
+def _is_clear(sipp: Sipp, rows_min: int) -> bool:
+    return sipp.rows_count() >= rows_min and sipp.up_count() == 0
 
 
 class _Run:
@@ -86,6 +100,7 @@ class _Run:
         self._known: list[dict[str, Any]] = []
         self._newest: deque[dict[str, Any]] = deque(maxlen=_NEWEST)
         self._acknowledged = 0
+        self._missing = [(level, is_hangup) for level in levels for is_hangup in (False, True)]
         config = {"gateways": [{"host": "127.0.0.1", "port": port}], "options_interval_s": 0}
         trunk = {"name": "sipp", "driver": "sip", "cps_max": _CPS, "channels_max": _CHANNELS, "config": config}
         answer = server.http.post("/api/v1/trunks", json=trunk)
@@ -119,16 +134,31 @@ class _Run:
                 with self._lock:
                     newest = list(self._newest)
                 if newest:
-                    self._order(line, *self._selector(self._dice.choice(newest)))
+                    self._order_one_of(line, newest)
 
-    def hang_up_all(self) -> None:
-        """One campaign after the other, so that each hang-up is a small one."""
+    def hang_up_all(self) -> bool:
+        """One campaign after the other, so that each hang-up is a small one; whether nothing was left.
+
+        Only those with a call that could still ring or talk: an order that ends nothing proves nothing.
+        """
+        left = [campaign for campaign in self._known if self._is_open(campaign["campaign_id"])]
         with Line(Address(self._server.url), self._server.key) as line:
-            for campaign in self._known:
-                self._order(line, {"campaign_id": campaign["campaign_id"]}, [], is_hangup=True)
+            for campaign in left:
+                self._order(line, "campaign", {"campaign_id": campaign["campaign_id"]}, [], is_hangup=True)
+        return not left
 
-    def _selector(self, campaign: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
-        level = self._dice.choices(list(self._levels), list(self._levels.values()))[0]
+    def _is_open(self, campaign_id: str) -> bool:
+        return any(self._client.status_count(campaign_id, status) for status in ("registered", "retry", "ongoing"))
+
+    def _order_one_of(self, line: Line, campaigns: list[dict[str, Any]]) -> None:
+        if self._missing and self._dice.random() < _MISSING_FIRST:
+            level, is_hangup = self._dice.choice(self._missing)
+        else:
+            level = self._dice.choices(list(self._levels), list(self._levels.values()))[0]
+            is_hangup = self._dice.random() < _HANG_UP_SHARE
+        self._order(line, level, *self._selector(level, self._dice.choice(campaigns)), is_hangup=is_hangup)
+
+    def _selector(self, level: str, campaign: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
         some = self._dice.sample(campaign["numbers"], self._dice.randint(1, 12))
         if level == "agent":
             return {"agent_id": campaign["agent_id"]}, []
@@ -140,10 +170,7 @@ class _Run:
         narrowed = {"campaign_id": campaign["campaign_id"]} if level == "campaign numbers" else {}
         return {**narrowed, "mobile_numbers": some}, []
 
-    def _order(
-        self, line: Line, selector: dict[str, Any], numbers: list[str], *, is_hangup: bool | None = None
-    ) -> None:
-        is_hangup = self._dice.random() < 0.4 if is_hangup is None else is_hangup
+    def _order(self, line: Line, level: str, selector: dict[str, Any], numbers: list[str], *, is_hangup: bool) -> None:
         sent_ns = _now_ns()
         if is_hangup:
             answer = line.send("POST", "/api/v1/terminations", {**selector, "ongoing": "hangup"})
@@ -151,6 +178,8 @@ class _Run:
             answer = line.send("PATCH", f"{COMPATIBLE}/campaign/terminate", selector)
         if _is_acknowledged(answer):
             self._acknowledged += 1
+            if (level, is_hangup) in self._missing:
+                self._missing.remove((level, is_hangup))
             order = {"selector": selector, "numbers_of_calls": numbers, "is_hangup": is_hangup, "sent_ns": sent_ns}
             self._write({"kind": "order", **order, "acknowledged_ns": int(answer.answered_at * 1e6) * 1_000})
 

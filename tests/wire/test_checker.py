@@ -8,8 +8,10 @@ _S = 1_000_000_000
 _CAMPAIGN = {"kind": "campaign", "campaign_id": "c", "agent_id": "a", "numbers": ["+1", "+2"], "started_ns": 1 * _S}
 
 
-def _packet(at_s: float, first: str, *, call_id: str = "x", is_to_carrier: bool = True) -> dict[str, Any]:
-    method = "INVITE" if first.startswith("SIP") else first.split(maxsplit=1)[0]
+def _packet(
+    at_s: float, first: str, *, call_id: str = "x", is_to_carrier: bool = True, method: str = ""
+) -> dict[str, Any]:
+    method = method or ("INVITE" if first.startswith("SIP") else first.split(maxsplit=1)[0])
     head = f"{first}\r\nCall-ID: {call_id}\r\nCSeq: 1 {method}"
     return {"at_ns": int(at_s * _S), "is_to_carrier": is_to_carrier, "head": head}
 
@@ -79,3 +81,31 @@ def test_a_call_that_was_over_needs_no_hang_up() -> None:
 
 def test_a_capture_that_lost_packets_proves_nothing() -> None:
     assert not _judge([{"lost": 1}]).is_clean
+
+
+def _answer(at_s: float, status: str, method: str = "INVITE") -> dict[str, Any]:
+    return _packet(at_s, f"SIP/2.0 {status}", is_to_carrier=False, method=method)
+
+
+def test_each_end_of_a_call_is_told_from_the_packets() -> None:
+    cancel, bye = _packet(6, "CANCEL sip:+1@h SIP/2.0"), _packet(8, "BYE sip:+1@h SIP/2.0")
+    accepted = _answer(6.1, "200 OK", "CANCEL")
+    for packets, counts in (
+        ([_answer(6, "486 Busy Here")], (1, 0, 0, 0, 0)),
+        ([cancel, accepted, _answer(7, "487 Request Terminated")], (0, 1, 0, 0, 0)),
+        ([_answer(6, "200 OK"), bye], (0, 0, 1, 0, 0)),
+        ([cancel, _answer(6, "486 Busy Here"), accepted], (1, 0, 0, 1, 0)),
+        ([cancel, _answer(6, "200 OK"), accepted, bye], (0, 0, 1, 1, 0)),
+        ([cancel, accepted], (0, 0, 0, 0, 1)),
+        ([_answer(6, "200 OK")], (0, 0, 0, 0, 1)),
+        ([_answer(6, "180 Ringing")], (0, 0, 0, 0, 1)),
+    ):
+        verdict = _judge([_invite(5), *packets])
+        ends = (verdict.refused, verdict.cancelled, verdict.hung_up, verdict.crossed, len(verdict.up_at_end))
+        assert ends == counts, packets
+
+
+def test_orders_are_counted_by_level() -> None:
+    verdict = _judge([], is_hangup=True, selector={"campaign_id": "c", "mobile_numbers": ["+1"]})
+    assert verdict.by_level.pop("campaign numbers") == [1, 1]
+    assert set(map(tuple, verdict.by_level.values())) == {(0, 0)}

@@ -34,4 +34,7 @@ async def _judged(directory: Path, *, seconds: float, orders_min: int) -> None:
     assert verdict.orders >= orders_min
     assert verdict.invites > 20 * seconds
     assert verdict.latencies_ns, "no hang-up met a live call: the run proves too little"
-    assert carrier.get("CurrentCall", 0) == 0
+    for level, (orders, hangups) in verdict.by_level.items():
+        assert orders > hangups > 0, f"{level}: {orders} orders, {hangups} with hang-up"
+    assert verdict.up_at_end == [], "the carrier had calls up while the server still ran"
+    assert carrier == {"SuccessfulCall": verdict.calls, "FailedCall": 0}, sipp.why_failed(directory / "sipp")

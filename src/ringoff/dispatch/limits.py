@@ -29,6 +29,9 @@ class DispatchLimits:
     """How long a carrier may take to confirm a release before we write it down ourselves."""
     congestion_hold_s: float = 2.0
     """The pace of a congested trunk is reduced at most this often: a burst of refusals is one."""
+    tell_trunks_s: float = 5.0
+    """How often a driver is told of its trunks although they have not changed: what failed is tried again."""
+    tell_trunks_timeout_s: float = 10.0
     sweep_batch_max: int = 5_000
     rescue_batch_max: int = 500
     outbox_keep_h: int = 72

@@ -14,6 +14,8 @@ from ringoff.domain.retry_policy import next_step
 
 class Phase(StrEnum):
     SENT = "sent"
+    PROGRESSING = "progressing"
+    """The carrier has it (100, 183), and has not said that it rings."""
     RINGING = "ringing"
     ANSWERED = "answered"
 
@@ -60,9 +62,9 @@ class LiveAttempt:
         deadline = self.deadline
         if isinstance(event, Progressed):
             if self.phase is Phase.SENT:
-                deadline = now + ring_timeout_s
+                self.phase, deadline = Phase.PROGRESSING, now + ring_timeout_s
         elif isinstance(event, Rang):
-            if self.phase is Phase.SENT:
+            if self.phase in {Phase.SENT, Phase.PROGRESSING}:
                 self.phase, self.rang_at, deadline = Phase.RINGING, event.at, now + ring_timeout_s
         elif self.phase is not Phase.ANSWERED:
             self.phase, self.answered_at = Phase.ANSWERED, event.at
@@ -99,6 +101,9 @@ class LiveAttempt:
         cause = ReleaseCause(text=f"{self.our_release}, not confirmed")
         was_terminated = self.our_release is OurRelease.TERMINATED
         if self.answered_at is None:
+            if self.phase is Phase.PROGRESSING and not was_terminated:
+                # It had it, and we do not know what became of it there: it may ring on.
+                return Outcome(Disposition.INDETERMINATE, cause)
             disposition = Disposition.CANCELLED if was_terminated else Disposition.NO_ANSWER
             return Outcome(disposition, cause, was_terminated=was_terminated)
         # An answer that crossed our release was one: nobody is rung again who has answered.

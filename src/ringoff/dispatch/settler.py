@@ -243,7 +243,7 @@ class Settler:
         if attempt.phase is Phase.SENT:
             attempt.our_release = OurRelease.SILENCE
             self.over(attempt_id, NOTHING_CAME_BACK)
-        elif attempt.phase is Phase.RINGING:
+        elif attempt.phase is not Phase.ANSWERED:
             attempt.our_release = OurRelease.RING_TIMEOUT
         else:
             attempt.our_release = OurRelease.MAX_LENGTH

@@ -44,6 +44,10 @@ class TrunkHealth:
         self._limits = limits
         self._live = live
         self._trunks: Sequence[TrunkSpec] | None = None
+        self._tell_at = -math.inf
+        """When the driver is told of its trunks again, also without a change."""
+        self._said: dict[TrunkKey, TrunkReport] = {}
+        """The last report of each trunk that was written, since the trunks last changed."""
         self._reports: asyncio.Queue[TrunkReport] = asyncio.Queue()  # a trunk reports when its state changes
         self._recent: dict[TrunkKey, deque[bool]] = {}
         """The last outcomes of each trunk: whether they were congestion."""
@@ -110,13 +114,30 @@ class TrunkHealth:
         except (DatabaseUnavailable, SerializationConflict):
             self._heard_since |= heard
             raise
-        if trunks != self._trunks:
-            await self._driver.use_trunks(trunks)
-            self._trunks = trunks
+        await self._tell(trunks)
         while not self._reports.empty():
             await self._record(self._reports.get_nowait())
 
+    async def _tell(self, trunks: Sequence[TrunkSpec]) -> None:
+        """At once when they have changed, otherwise now and then: what a driver could not take, it may be able to."""
+        if trunks != self._trunks:
+            # A trunk that was changed is written as one that nothing is known of.
+            self._said.clear()
+        elif self._clock.monotonic() < self._tell_at:
+            return
+        self._trunks = trunks
+        self._tell_at = self._clock.monotonic() + self._limits.tell_trunks_s
+        try:
+            async with asyncio.timeout(self._limits.tell_trunks_timeout_s):
+                await self._driver.use_trunks(trunks)
+        except Exception:
+            # Whatever it is, it must not end the watch over all the other trunks.
+            log.exception("a driver did not take its trunks and is told again")
+
     async def _record(self, report: TrunkReport) -> None:
+        trunk = (report.workspace_id, report.trunk_id)
+        if self._said.get(trunk) == report:
+            return
         if report.is_up:
             log.info("a trunk is up", trunk_id=str(report.trunk_id))
         else:
@@ -127,6 +148,7 @@ class TrunkHealth:
         except (DatabaseUnavailable, SerializationConflict):
             self._reports.put_nowait(report)
             raise
+        self._said[trunk] = report
 
     def _silent_trunks(self) -> set[TrunkKey]:
         """Where several requests wait for a first word, and nothing else was heard since they left."""

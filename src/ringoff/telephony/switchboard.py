@@ -5,20 +5,24 @@ A driver is made and started when the first trunk names it, so an installation p
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 
 import structlog
 
 from ringoff.domain.attempt_records import ExpiredAttempt, OriginateRefused, OriginateRequest
 from ringoff.domain.carrier import CarrierCallback, TrunkReport, TrunkSpec
 from ringoff.domain.events import CarrierEvent, Released
-from ringoff.domain.identifiers import AttemptId
+from ringoff.domain.identifiers import AttemptId, TrunkId, WorkspaceId
 from ringoff.domain.release_cause import Disposition, Outcome, ReleaseCause
 from ringoff.ports import CallDriver, Clock
 
 log = structlog.get_logger()
 
+_TAKE_MAX_S = 3.0
+"""A driver that has not taken its trunks by then is asked again later, and costs the other drivers no more."""
 _AGAIN_S = 0.5
 """Pause of a pump after its driver failed in a way that it should not."""
+TrunkKey = tuple[WorkspaceId, TrunkId]
 MakeDriver = Callable[[], CallDriver]
 
 
@@ -32,6 +36,8 @@ class Switchboard:
         self._starting = asyncio.Lock()
         self._pumps: dict[str, asyncio.Task[None]] = {}
         self._by_attempt: dict[AttemptId, CallDriver] = {}
+        self._without_driver: set[TrunkKey] = set()
+        """Trunks that were reported down because their driver did not take them."""
         self._events: asyncio.Queue[CarrierEvent | TrunkReport | None] = asyncio.Queue()
         """Bounded by the channels; None: it is over."""
         self._is_stopped = False
@@ -56,13 +62,21 @@ class Switchboard:
             by_driver.setdefault(trunk.driver, []).append(trunk)
         for name, specs in by_driver.items():
             try:
-                await (await self._driver(name)).use_trunks(specs)
+                async with asyncio.timeout(_TAKE_MAX_S):
+                    await (await self._driver(name)).use_trunks(specs)
             except Exception as error:
                 # A driver that cannot be had is the trouble of its trunks, not of the others.
-                log.exception("a driver cannot serve its trunks", driver=name)
-                for spec in specs:
-                    text = f"driver {name!r} cannot be used: {error}"
-                    self._events.put_nowait(TrunkReport(spec.workspace_id, spec.trunk_id, is_up=False, text=text))
+                if not self._without_driver.issuperset(map(_key, specs)):
+                    log.exception("a driver cannot serve its trunks", driver=name)
+                text = f"driver {name!r} cannot be used: {str(error) or type(error).__name__}"
+                self._report(specs, is_up=False, text=text)
+            else:
+                self._report([spec for spec in specs if _key(spec) in self._without_driver], is_up=True)
+
+    def _report(self, trunks: Sequence[TrunkSpec], *, is_up: bool, text: str = "") -> None:
+        for trunk in trunks:
+            (self._without_driver.discard if is_up else self._without_driver.add)(_key(trunk))
+            self._events.put_nowait(TrunkReport(trunk.workspace_id, trunk.trunk_id, is_up, text))
 
     async def originate(self, request: OriginateRequest) -> str:
         try:
@@ -70,7 +84,10 @@ class Switchboard:
         except Exception as error:
             log.exception("a driver cannot be started", driver=request.trunk.driver)
             cause = ReleaseCause(text=f"driver {request.trunk.driver!r} cannot be used")
-            raise OriginateRefused(Outcome(Disposition.TRUNK_REFUSED, cause)) from error
+            # One that is not installed will not come by itself. Any other is tried again, and its calls wait for it.
+            is_missing = request.trunk.driver not in self._makers
+            disposition = Disposition.TRUNK_REFUSED if is_missing else Disposition.CONGESTION
+            raise OriginateRefused(Outcome(disposition, cause)) from error
         self._by_attempt[request.attempt_id] = driver
         try:
             return await driver.originate(request)
@@ -127,7 +144,13 @@ class Switchboard:
                 if name not in self._makers:
                     raise LookupError(f"driver {name!r} is not installed")
                 driver = self._makers[name]()
-                await driver.start()
+                try:
+                    await driver.start()
+                except BaseException:
+                    # What it had opened by then must not pile up while it is tried again.
+                    with suppress(Exception):
+                        await driver.stop()
+                    raise
                 self._drivers[name] = driver
                 self._pumps[name] = asyncio.create_task(self._pump(name, driver))
             return self._drivers[name]
@@ -143,4 +166,11 @@ class Switchboard:
             for event in events:
                 if isinstance(event, Released):
                     self._by_attempt.pop(event.attempt_id, None)
+                elif isinstance(event, TrunkReport):
+                    # The driver has spoken for itself: what it says is not followed by a word of ours.
+                    self._without_driver.discard((event.workspace_id, event.trunk_id))
                 self._events.put_nowait(event)
+
+
+def _key(trunk: TrunkSpec) -> TrunkKey:
+    return (trunk.workspace_id, trunk.trunk_id)

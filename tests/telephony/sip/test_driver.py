@@ -359,28 +359,6 @@ def kept_of_calls() -> Counter[str]:
     return Counter(type(each).__name__ for each in gc.get_objects() if isinstance(each, kept))
 
 
-async def test_a_lossy_line_changes_no_outcome(tmp_path: Path) -> None:
-    expected = {"+3": 486, "+4": 404, "+6": 603, "+2": 200}
-    async with running_sipp(tmp_path, loss_percent=5) as peer, running_driver() as driver:
-        trunk = trunk_to(peer.port)
-        status_by_attempt = {}
-        for serial in range(200):
-            prefix = list(expected)[serial % len(expected)]
-            request = request_for(trunk, f"{prefix}{serial:04}")
-            status_by_attempt[request.attempt_id] = expected[prefix]
-            await driver.originate(request)
-            await asyncio.sleep(0.02)
-        listener = Listener(driver)
-        async with asyncio.timeout(60):
-            await listener.until(Rang)
-            while listener.count(Released) < 200:
-                await listener.until(Released, times=listener.count(Released) + 1)
-        ended = [event for event in listener.seen if isinstance(event, Released)]
-        right = sum(event.cause.sip_status == status_by_attempt[event.attempt_id] for event in ended)
-        assert len(ended) == 200
-        assert right >= 198
-
-
 @pytest.mark.slow
 async def test_a_port_that_swallows_everything_ends_without_a_reply(tmp_path: Path) -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as silent:

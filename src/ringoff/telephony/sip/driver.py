@@ -62,6 +62,8 @@ class SipDriver:
         self._chance = chance or random.SystemRandom()
         self._timers = Timers()
         self._trunks: dict[TrunkId, _Trunk] = {}
+        self._unopened: set[TrunkId] = set()
+        """Reported down because they could not be opened: to be reported up when they are."""
         self._attempts: dict[AttemptId, SipAttempt] = {}
         self._ready: deque[CarrierEvent | TrunkReport] = deque()  # bounded by the channels: a handful for each call
         self._woken = asyncio.Event()
@@ -94,15 +96,19 @@ class SipDriver:
         async with self._lock:
             wanted = {trunk.trunk_id: trunk for trunk in trunks}
             for trunk_id, trunk in list(self._trunks.items()):
-                busy = any(attempt.request.trunk.trunk_id == trunk_id for attempt in self._attempts.values())
-                if wanted.get(trunk_id) != trunk.spec and not busy:
+                if wanted.get(trunk_id) != trunk.spec and not self._is_busy(trunk_id):
                     await self._close(self._trunks.pop(trunk_id))
             for spec in trunks:
                 if spec.trunk_id not in self._trunks:
                     try:
                         await self._open(spec)
                     except (OSError, InvalidInput) as error:
+                        self._unopened.add(spec.trunk_id)
                         self._put(TrunkReport(spec.workspace_id, spec.trunk_id, is_up=False, text=str(error)))
+            self._unopened &= wanted.keys()
+
+    def _is_busy(self, trunk_id: TrunkId) -> bool:
+        return any(attempt.request.trunk.trunk_id == trunk_id for attempt in self._attempts.values())
 
     async def originate(self, request: OriginateRequest) -> str:
         kind = request.handling.kind
@@ -110,24 +116,12 @@ class SipDriver:
             raise _refused("a sip trunk carries no audio of ours: hand over to a SIP URI, or use another driver")
         if not (_NUMBER.fullmatch(request.called_number) and _NUMBER.fullmatch(request.calling_number)):
             raise _refused("a number that does not fit a SIP URI")
-        async with self._lock:
-            if request.trunk.trunk_id not in self._trunks and not self._is_stopped:
-                try:
-                    await self._open(request.trunk)
-                except (OSError, InvalidInput) as error:
-                    raise _refused(f"the trunk cannot be used: {error}") from error
-        trunk = self._trunks.get(request.trunk.trunk_id)
-        if trunk is None:
-            raise _refused("the driver is stopped")
-        gateways = [
-            _invite(request, trunk.config, gateway, address)
-            for gateway in gateway_order(trunk.config.gateways, trunk.down, self._chance)
-            if (address := await _resolve(gateway.host, gateway.port)) is not None
-        ]
-        if not gateways:
-            self._mark(trunk, is_up=False, text="no gateway's name resolves")
-            raise _refused("no gateway's name resolves")
-        agent = await _agent_invite(request) if kind is HandlingKind.SIP_URI else None
+        try:
+            # A name server that hangs must not hold the permit: nothing has left, so the call may wait and try again.
+            async with asyncio.timeout(max(0.0, request.send_until - self._clock.monotonic())):
+                trunk, gateways, agent = await self._addressed(request)
+        except TimeoutError as error:
+            raise OriginateTooLate from error
         attempt = SipAttempt(
             request, trunk.stack, self._clock, self._put,
             gateways=gateways, agent=agent, agent_answer_timeout_s=trunk.config.agent_answer_timeout_s,
@@ -141,6 +135,36 @@ class SipDriver:
         self._attempts[request.attempt_id] = attempt
         self._check_sent(attempt, attempt.send())
         return str(request.attempt_id)
+
+    async def _addressed(self, request: OriginateRequest) -> tuple[_Trunk, list[Invite], Invite | None]:
+        """The trunk in use, the invitations of its gateways, and that of the agent; the names in them looked up."""
+        trunk = await self._in_use(request.trunk)
+        gateways = [
+            _invite(request, trunk.config, gateway, address)
+            for gateway in gateway_order(trunk.config.gateways, trunk.down, self._chance)
+            if (address := await _resolve(gateway.host, gateway.port)) is not None
+        ]
+        if not gateways:
+            self._mark(trunk, is_up=False, text="no gateway's name resolves")
+            raise _refused("no gateway's name resolves")
+        if trunk.is_up is False and trunk.watch is None:
+            # Its names resolve again, and nobody else will say so.
+            self._mark(trunk, is_up=True, text="")
+        is_for_agent = request.handling.kind is HandlingKind.SIP_URI
+        return trunk, gateways, await _agent_invite(request) if is_for_agent else None
+
+    async def _in_use(self, spec: TrunkSpec) -> _Trunk:
+        if spec.trunk_id not in self._trunks:
+            async with self._lock:
+                if spec.trunk_id not in self._trunks and not self._is_stopped:
+                    try:
+                        await self._open(spec)
+                    except (OSError, InvalidInput) as error:
+                        raise _refused(f"the trunk cannot be used: {error}") from error
+        trunk = self._trunks.get(spec.trunk_id)
+        if trunk is None:
+            raise _refused("the driver is stopped")
+        return trunk
 
     async def resume(self, attempt_id: AttemptId, send_until: float) -> None:
         attempt = self._attempts.get(attempt_id)
@@ -196,6 +220,9 @@ class SipDriver:
         self._trunks[spec.trunk_id] = trunk
         if first is None:
             self._mark(trunk, is_up=False, text="no gateway's name resolves")
+        elif spec.trunk_id in self._unopened and not config.options_interval_s:
+            self._mark(trunk, is_up=True, text="")
+        self._unopened.discard(spec.trunk_id)
         if config.options_interval_s:
             trunk.watch = asyncio.create_task(self._watch(trunk), name=f"sip options {spec.trunk_id}")
 

@@ -22,6 +22,7 @@ from ringoff.telephony.sip.stack import (
 
 CANCEL_PATIENCE_S: Final = 33.0
 """RFC 3261 9.1: 64*T1 after a CANCEL without a final answer the call is over; a little more for the timer's own 408."""
+_NO_REPLY: Final = ReleaseCause(text="no reply")
 _Q850: Final = re.compile(r"Q\.850\s*;.*?cause\s*=\s*(\d{1,3})", re.IGNORECASE)
 _ORIGIN: Final = re.compile(r"^o=.*?(\r?)$", re.MULTILINE)
 _HOLD_SDP: Final = (
@@ -116,7 +117,9 @@ class _UserAgent(UA):  # type: ignore[misc]
         status = response.getSCode()[0]
         is_invite = response.getHFBody("cseq").getCSeq()[1] == "INVITE"
         if is_invite and status >= 200:
-            self.leg.note_final(_cause(response), got_reply=response is not transaction.r408)
+            got_reply = response is not transaction.r408
+            # The stack's own 408 is no word of the carrier: what rang there, nobody knows.
+            self.leg.note_final(_cause(response) if got_reply else _NO_REPLY, got_reply=got_reply)
         if is_invite and status >= 300:
             # sippy would send the ACK to the Contact; RFC 3261 17.1.1.3: it goes where the INVITE went.
             response.delHFs("contact")

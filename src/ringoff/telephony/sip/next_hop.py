@@ -53,6 +53,11 @@ def named_hop(packet: bytes) -> NamedHop | None:
     return NamedHop(call_id[1], host.lower(), int(port or 5060))
 
 
+def call_id_of(packet: bytes) -> str | None:
+    found = _CALL_ID.search(_head(packet))
+    return found[1] if found else None
+
+
 def is_address(host: str) -> bool:
     try:
         ipaddress.IPv4Address(host)
@@ -62,10 +67,13 @@ def is_address(host: str) -> bool:
 
 
 async def lookup(host: str) -> str | None:
-    """The first IPv4 address of a name, or None: our sockets speak IPv4 only."""
+    """The first IPv4 address of a name, or None, also after ``LOOKUP_MAX_S``: our sockets speak IPv4 only."""
+    loop = asyncio.get_running_loop()
     try:
-        found = await asyncio.get_running_loop().getaddrinfo(host, None, family=socket.AF_INET, type=socket.SOCK_DGRAM)
+        async with asyncio.timeout(LOOKUP_MAX_S):
+            found = await loop.getaddrinfo(host, None, family=socket.AF_INET, type=socket.SOCK_DGRAM)
     except (OSError, UnicodeError):
+        # TimeoutError is an OSError.
         return None
     return str(found[0][4][0]) if found else None
 
@@ -117,8 +125,7 @@ class NextHops:
         self._held.clear()
 
     def _joins(self, packet: bytes, deliver: Callable[[], None]) -> bool:
-        call_id = _CALL_ID.search(_head(packet))
-        waiting = self._held.get(call_id[1]) if call_id else None
+        waiting = self._held.get(call_id_of(packet) or "")
         if waiting is None:
             return False
         if len(waiting) < _HELD_FOR_CALL_MAX:
@@ -127,6 +134,7 @@ class NextHops:
 
     async def _find(self, hop: NamedHop, source: tuple[str, int]) -> None:
         try:
+            # Around whatever look-up was given.
             async with asyncio.timeout(LOOKUP_MAX_S):
                 found = await self._look_up(hop.host)
         except TimeoutError:

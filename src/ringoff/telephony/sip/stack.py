@@ -10,10 +10,14 @@ import errno
 import socket
 from _thread import get_ident
 from collections.abc import Callable
+from hashlib import md5
 from typing import Any, Final
 
 import sippy.Core.EventDispatcher
+import sippy.SipMsg
 import sippy.SipTransactionManager
+import sippy.UacStateRinging
+import sippy.UacStateTrying
 import structlog
 from sippy.CCEvents import CCEventConnect, CCEventDisconnect, CCEventFail, CCEventTry, CCEventUpdate
 from sippy.MsgBody import MsgBody
@@ -22,10 +26,11 @@ from sippy.SipHeader import SipHeader
 from sippy.SipRequest import SipRequest
 from sippy.SipURL import SipURL
 from sippy.Time.MonoTime import MonoTime
+from sippy.Time.Timeout import Timeout
 from sippy.UA import UA
 from sippy.Udp_server import Udp_server_opts
 
-from ringoff.telephony.sip.next_hop import NextHops, is_address
+from ringoff.telephony.sip.next_hop import NextHops, call_id_of, is_address
 
 log = structlog.get_logger()
 
@@ -34,6 +39,10 @@ _TICK_S: Final = 0.01
 _READS_MAX: Final = 50
 """Packets taken in one turn of the loop, so that a flood does not hold up everybody else."""
 _PACKETS_REMEMBERED_MAX: Final = 20_000
+_STRANGERS_MAX: Final = 5_000
+"""Requests to us that are remembered for their half a minute; beyond it only those of our own calls are heard."""
+_TIMER_B_S: Final = 32.0
+_OPEN_STATES: Final = (sippy.SipTransactionManager.TRYING, sippy.SipTransactionManager.RINGING)
 _RECEIVE_BYTES: Final = 4 * 2**20
 _SO_RCVBUFFORCE: Final = 33
 """socket(7); the module has no name for it. Elsewhere than on Linux it is refused."""
@@ -45,6 +54,12 @@ def _log_trouble(message: str, **_: object) -> None:
     log.warning("a SIP packet or timer was not understood", reason=message.split(" from ", maxsplit=1)[0])
 
 
+def _say_nothing(*_: object, **__: object) -> None:
+    """In place of sippy's print: it prints whole packets to standard output, with the numbers in them."""
+
+
+for _module in (sippy.SipTransactionManager, sippy.SipMsg, sippy.UacStateTrying, sippy.UacStateRinging):
+    vars(_module)["print"] = _say_nothing
 sippy.SipTransactionManager.dump_exception = _log_trouble
 sippy.Core.EventDispatcher.dump_exception = _log_trouble
 
@@ -65,7 +80,12 @@ class _Socket:
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self._socket.setblocking(False)
         _widen(self._socket)
-        self._socket.bind(self.uopts.laddress)
+        try:
+            self._socket.bind(self.uopts.laddress)
+        except OSError:
+            # It is tried again every few seconds: nothing may be left of it.
+            self._socket.close()
+            raise
         self.uopts.laddress = self._socket.getsockname()
         self._loop: asyncio.AbstractEventLoop | None = None
 
@@ -176,10 +196,34 @@ class _Transactions(sippy.SipTransactionManager.SipTransactionManager):  # type:
             return
         if len(self.l1rcache) > _PACKETS_REMEMBERED_MAX:
             self.rCachePurge()
+        if len(self.tserver) >= _STRANGERS_MAX and call_id_of(packet[0]) not in self.req_consumers:
+            return
         try:
             super().handleIncoming(*packet)
         except Exception as error:  # noqa: BLE001 - a packet from anywhere must not end the stack; its text has numbers
             log.warning("a SIP packet was dropped", error=type(error).__name__, length=len(packet[0]))
+            self._forget_request(packet[0])
+            self._wind_up(call_id_of(packet[0]))
+
+    def _forget_request(self, packet: bytes) -> None:
+        """A request that could not be answered: its transaction may have lost the timer that would end it."""
+        newest = next(reversed(self.tserver.values()), None)
+        if newest is None or newest.checksum != md5(packet, usedforsecurity=False).digest():
+            return
+        for name in ("teA", "teD", "teE", "teF", "teG"):
+            if (timer := getattr(newest, name, None)) is not None:
+                timer.cancel()
+        self.tserver.pop(newest.tid, None)
+        newest.cleanup()
+
+    def _wind_up(self, call_id: str | None) -> None:
+        """sippy stops a request's timers before it has read the whole answer: without them it would wait for ever."""
+        if call_id not in self.req_consumers:
+            return
+        for transaction in self.tclient.values():
+            is_open = transaction.tid[0] == call_id and transaction.state in _OPEN_STATES
+            if is_open and transaction.teA is None and transaction.teB is None:
+                transaction.teB = Timeout(self.timerB, _TIMER_B_S, 1, transaction)
 
 
 class Stack:
