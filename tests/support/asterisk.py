@@ -145,7 +145,8 @@ transmit_silence = yes
         "modules.conf": "[modules]\nautoload=yes\n" + "".join(f"noload => {name}.so\n" for name in _NOT_LOADED.split()),
         "http.conf": f"[general]\nenabled=yes\nbindaddr=127.0.0.1\nbindport={http_port}\nsessionlimit=1000\n",
         "ari.conf": f"[general]\nenabled=yes\n[{USERNAME}]\ntype=user\nread_only=no\npassword={PASSWORD}\n",
-        "extensions.conf": "[from-trunk]\nexten => _X.,1,Hangup()\n",
+        "extensions.conf": _EXTENSIONS,
+        "amd.conf": "[general]\n",
         "rtp.conf": f"[general]\nrtpstart={rtp_start}\nrtpend={rtp_start + 999}\nstrictrtp=no\nicesupport=no\n",
         "pjsip.conf": _PJSIP.format(sip_port=sip_port, peer_port=peer_port),
     }
@@ -158,6 +159,16 @@ def _module_folder() -> str:
     return f"/{found.relative_to(ROOT)}"
 
 
+# Short times, so that a test need not wait for those of amd.conf: initial silence, greeting, silence after it, in all,
+# least word, silence between words, words, threshold; in milliseconds.
+_EXTENSIONS = """[from-trunk]
+exten => _X.,1,Hangup()
+[detect]
+exten => s,1,AMD(700,600,300,1500,100,50,3,256)
+ same => n,Stasis(${RINGOFF_APP},amd,${AMDSTATUS},${AMDCAUSE})
+[never-back]
+exten => s,1,Wait(60)
+"""
 _PJSIP = """[global]
 type=global
 user_agent=trunk

@@ -7,6 +7,7 @@ of alice (87 as a proxy with 407, else 401) and then answers, 9 says nothing, 0 
 import asyncio
 import hashlib
 import re
+import struct
 from dataclasses import dataclass, field
 from typing import Any, cast
 from uuid import uuid4
@@ -192,6 +193,19 @@ class _RtpEcho(asyncio.DatagramProtocol):
         assert self.transport is not None
         self.last_from = addr
         self.transport.sendto(data, addr)
+
+    async def speak(self, *stretches: tuple[int, int]) -> None:
+        """Milliseconds and a mu-law byte for each: 0xFF is silence, 0x00 and 0x80 in turn are as loud as can be."""
+        assert self.transport is not None
+        sequence = 0
+        for duration_ms, byte in stretches:
+            payload = bytes(([byte, byte ^ 0x80] if byte != 0xFF else [0xFF, 0xFF]) * 80)
+            for _ in range(duration_ms // 20):
+                head = struct.pack("!BBHII", 0x80, 0, sequence & 0xFFFF, sequence * 160, 7)
+                if self.last_from is not None:
+                    self.transport.sendto(head + payload, self.last_from)
+                sequence += 1
+                await asyncio.sleep(0.02)
 
     def press(self, event: int) -> None:
         """A digit as telephone events (RFC 4733): three that go on, three that end it."""

@@ -119,3 +119,12 @@ async def test_what_is_wrong_with_a_trunk_is_in_its_report(line: Line, free_tcp_
     assert not report.is_up
     assert report.text.startswith("ClientConnectorError (")
     assert report.text.endswith(f" at 127.0.0.1:{free_tcp_port}")
+
+
+async def test_the_same_trunks_again_are_no_reason_to_ask_for_the_account(line: Line) -> None:
+    assert (await line.trunk_report()).is_up
+    asked = line.carrier.count("GET", ".json")
+    for _ in range(3):
+        await line.driver.use_trunks([line.trunk])
+        await line.clock.advance(2.0)
+    assert line.carrier.count("GET", ".json") == asked

@@ -23,6 +23,8 @@ class AsteriskCall:
         self.link = link
         self.endpoint: str = config["endpoint"]
         self.agent_endpoint: str = config["agent_endpoint"]
+        self.amd_context: str = config["amd_context"]
+        self.goes_on_with_machines = config["amd_on_machine"] == "continue"
         self.channel_id = str(request.attempt_id)
         self.is_accepted = False
         """Asterisk took the originate: from here on only Asterisk ends it."""
@@ -32,6 +34,13 @@ class AsteriskCall:
         self.is_over = False
         self.agent_failed = False
         self.is_handed_over = False
+        self.is_in_dialplan = False
+        """Sent to the context of machine detection, and not back yet."""
+        self.has_run_dialplan = False
+        """That context exists: something in it has run."""
+        self.detected = asyncio.Event()
+        """Back from there, or over."""
+        self.voicemail_detected = False
         self.agent_up = asyncio.Event()
         """The agent's channel is in our application, or is gone: see ``is_agent_gone``."""
         self.is_agent_gone = False
@@ -74,6 +83,7 @@ class AsteriskCall:
             return []
         self.is_over = True
         self.agent_up.set()
+        self.detected.set()
         was_answered = self._answered_s is not None
         return [
             Released(
@@ -82,6 +92,7 @@ class AsteriskCall:
                 cause,
                 was_answered,
                 talk_ms=0 if self._answered_s is None else round((now_s - self._answered_s) * 1_000),
+                voicemail_detected=was_answered and self.voicemail_detected,
                 agent_failed=was_answered and self.agent_failed,
             )
         ]

@@ -7,10 +7,16 @@ from urllib.parse import urlsplit
 
 from ringoff.domain.errors import InvalidInput
 
-_DEFAULTS: Final[Mapping[str, str]] = {"app": "ringoff", "agent_endpoint": ""}
-_KEYS: Final = ("url", "username", "password", "endpoint", "app", "agent_endpoint")
+_DEFAULTS: Final[Mapping[str, str]] = {
+    "app": "ringoff", "agent_endpoint": "", "amd_context": "", "amd_on_machine": "hangup",
+}  # fmt: skip
+_KEYS: Final = (
+    "url", "username", "password", "endpoint", "app", "agent_endpoint", "amd_context", "amd_on_machine",
+)  # fmt: skip
 _TEXT_MAX: Final = 500
 _APP: Final = re.compile(r"[A-Za-z0-9_-]{1,60}")
+_CONTEXT: Final = re.compile(r"[A-Za-z0-9_-]{1,79}")
+_ON_MACHINE: Final = ("hangup", "continue")
 _USERNAME: Final = re.compile(r"[^\s:]+")
 _TECHNOLOGY: Final = re.compile(r"[A-Za-z0-9]+/[^\s{}]*\{(?:number|uri)\}[^\s{}]*")
 
@@ -32,6 +38,12 @@ def read_config(config: Mapping[str, Any]) -> Mapping[str, Any]:
     _check_template(read["endpoint"], "number", "config.endpoint", "PJSIP/{number}@trunk")
     if read["agent_endpoint"]:
         _check_template(read["agent_endpoint"], "uri", "config.agent_endpoint", "PJSIP/agents/{uri}")
+    if read["amd_context"] and not _CONTEXT.fullmatch(read["amd_context"]):
+        raise InvalidInput(
+            "a context of extensions.conf: letters, digits, - and _, at most 79", field="config.amd_context"
+        )
+    if read["amd_on_machine"] not in _ON_MACHINE:
+        raise InvalidInput(f"one of {', '.join(_ON_MACHINE)}", field="config.amd_on_machine")
     return read
 
 

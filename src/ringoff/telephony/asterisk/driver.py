@@ -32,6 +32,7 @@ from ringoff.telephony.asterisk.config import read_config
 from ringoff.telephony.asterisk.errands import Errands
 from ringoff.telephony.asterisk.handover import Handover, unfit_handling
 from ringoff.telephony.asterisk.link import AriEvent, AsteriskLink
+from ringoff.telephony.asterisk.machine import DIAL_APP, MachineDetection, note_detection
 from ringoff.telephony.asterisk.orphans import (
     APP_VARIABLE,
     ORPHAN_LOOK_S,
@@ -71,6 +72,7 @@ class AsteriskDriver:
         self._clock = clock
         self._gateway = gateway or MediaGateway(clock)
         self._handover = Handover(self._gateway)
+        self._detection = MachineDetection(clock, hand_over=self._handover.run, hang_up=self._handover.hang_up)
         self._errands = Errands()
         self._process = new_process()
         self._links: dict[_LinkKey, tuple[AsteriskLink, Callable[[], object]]] = {}
@@ -328,7 +330,12 @@ class AsteriskDriver:
         if channel_id != call.channel_id:
             self._hear_agent(call, kind)
         elif kind == "ChannelDestroyed":
+            self._note_lost_context(call)
             self._over(call, release_cause(event))
+        elif kind == "ChannelDialplan":
+            call.has_run_dialplan = event.get("dialplan_app") != DIAL_APP or call.has_run_dialplan
+        elif note_detection(call, event):
+            return
         elif call.is_disowned:
             self._errands.start(self._let_go(call))
         elif kind == "Dial" and event.get("dialstatus") in ("PROGRESS", "PROCEEDING"):
@@ -344,7 +351,13 @@ class AsteriskDriver:
             self._report(*call.answered(self._clock.now(), self._clock.monotonic()))
             if is_ours and not call.is_handed_over and not call.is_release_wanted:
                 call.is_handed_over = True
-                self._errands.start(self._handover.run(call))
+                self._errands.start((self._detection if call.amd_context else self._handover).run(call))
+
+    def _note_lost_context(self, call: AsteriskCall) -> None:
+        """Asterisk hangs up what is sent to a context that is not there: nobody talked to the callee."""
+        if call.is_in_dialplan and not call.has_run_dialplan and not call.is_release_wanted:
+            call.agent_failed = True
+            log.error("the context of machine detection does not exist", context=call.amd_context)
 
     def _hear_agent(self, call: AsteriskCall, kind: object) -> None:
         if kind == "StasisStart":

@@ -37,10 +37,11 @@ class TrunkWatch:
                 trunks[spec.workspace_id, spec.trunk_id] = TwilioTrunk.of(spec)
             except InvalidInput as error:
                 self._tell((spec.workspace_id, spec.trunk_id), is_up=False, text=error.message)
+        if trunks != self._trunks:
+            self._next_look_s = 0.0
         self._trunks = trunks
         kept = {(spec.workspace_id, spec.trunk_id) for spec in specs}
         self._told = {key: told for key, told in self._told.items() if key in kept}
-        self._next_look_s = 0.0
 
     def of_account(self, account_sid: str) -> TwilioTrunk | None:
         """A trunk with this account: which one makes no difference to a call that is only to be ended."""
