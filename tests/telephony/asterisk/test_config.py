@@ -19,7 +19,7 @@ GOOD: dict[str, Any] = {
 
 def test_defaults_are_filled_in() -> None:
     read = read_config(GOOD)
-    assert read == GOOD | {"app": "ringoff", "agent_endpoint": ""}
+    assert read == GOOD | {"app": "ringoff", "agent_endpoint": "", "amd_context": "", "amd_on_machine": "hangup"}
     assert read_config(read) == read
 
 
@@ -44,6 +44,8 @@ def test_the_address_of_ari_itself_is_understood() -> None:
         ({"app": "a b"}, "config.app"),
         ({"app": None}, "config.app"),
         ({"agent_endpoint": "PJSIP/{number}"}, "config.agent_endpoint"),
+        ({"amd_context": "a b"}, "config.amd_context"),
+        ({"amd_on_machine": "talk"}, "config.amd_on_machine"),
     ],
 )
 def test_what_is_wrong_is_named(change: dict[str, Any], field: str) -> None:
