@@ -11,7 +11,7 @@ import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-from bench import adversarial, dials, first_ring, huge, sip, sweep, terminate, upload
+from bench import adversarial, asterisk, dials, first_ring, huge, sip, sweep, terminate, upload
 from bench.figures import Say, Verdict, table
 from bench.machine import describe
 from bench.rivals import side_by_side
@@ -27,6 +27,7 @@ PARTS: dict[str, Part] = {
     "upload": upload.measure,
     "dials": dials.measure,
     "sip": sip.measure,
+    "asterisk": asterisk.measure,
     "rivals": side_by_side.measure,
 }
 

@@ -44,11 +44,14 @@ class Carrier:
 
 
 @contextmanager
-def running_carrier(run_dir: Path, *, talk_s: float, ring_s: float = 0.1, seconds_max: int = 600) -> Iterator[Carrier]:
-    """One sipp, pinned to the last core; gone afterwards."""
+def running_carrier(
+    run_dir: Path, *, talk_s: float, ring_s: float = 0.1, seconds_max: int = 600, route_port: int | None = None
+) -> Iterator[Carrier]:
+    """One sipp, pinned to the last core; gone afterwards. ``route_port``: where what follows an answer is to go."""
     run_dir.mkdir(parents=True, exist_ok=True)
     port = free_port()
-    scenario = carrier_scenario(ring_ms=int(ring_s * 1_000), talk_ms=int(talk_s * 1_000))
+    route = f"sip:127.0.0.1:{route_port};lr" if route_port else ""
+    scenario = carrier_scenario(ring_ms=int(ring_s * 1_000), talk_ms=int(talk_s * 1_000), route=route)
     # Lower case: bare sippy, which is measured against the same carrier, cannot read the other.
     (run_dir / "carrier.xml").write_text(scenario.replace("transport=UDP", "transport=udp"), encoding="utf-8")
     command = [

@@ -37,6 +37,12 @@ class Sizes:
     sip_held: int = 2_000
     sip_due: int = 2_000
     sip_due_cps: float = 100.0
+    sip_lossy: int = 500
+    asterisk_cps: float = 110.0
+    asterisk_step_s: float = 15.0
+    asterisk_talks: int = 100
+    asterisk_frames: int = 400
+    """Of 20 ms, spoken by each agent."""
 
 
 QUICK = Sizes(
@@ -61,6 +67,11 @@ QUICK = Sizes(
     sip_talk_s=0.2,
     sip_held=20,
     sip_due=20,
+    sip_lossy=20,
+    asterisk_cps=20.0,
+    asterisk_step_s=1.0,
+    asterisk_talks=2,
+    asterisk_frames=50,
 )
 
 

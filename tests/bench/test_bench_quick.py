@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from bench.rivals.side_by_side import LEFT_OUT, PYTHON
+from bench.sip_carrier import left_out
+from tests.support.asterisk import missing
 
 ROOT = Path(__file__).parents[2]
 OPTIONS = {"ONLY", "ROWS", "BENCH_DIR"}
@@ -32,5 +34,7 @@ def test_every_part_runs_and_the_table_is_whole() -> None:
     # The libraries that it compares with are no dependency of the tests: `make bench` installs them.
     has_rivals = PYTHON.exists()
     assert (LEFT_OUT in done.stdout) is not has_rivals, done.stdout
-    assert len(rows) == 1 + 16 + (3 if has_rivals else 0), done.stdout
+    has_sip = left_out() is None
+    has_asterisk = has_sip and missing() is None
+    assert len(rows) == 1 + 16 + 3 * has_rivals + 5 * has_sip + 2 * has_asterisk, done.stdout
     assert {row[-1].strip() for row in rows[1:]} <= {"yes", "NO"}
