@@ -57,6 +57,13 @@ async def test_a_call(client: httpx2.AsyncClient, tenant: Tenant) -> None:
         ({"voice_id": str(uuid4())}, "voice_id is not supported yet", 400),
         ({"callback_url": "https://example.com"}, "callback_url is not supported yet", 400),
         ({"smart_formatter": {"transliteration": True}}, "smart_formatter.transliteration is not supported", 400),
+        (
+            {"smart_formatter": {"extract_first_name": "yes"}},
+            "smart_formatter.extract_first_name: Expected",
+            400,
+        ),
+        ({"smart_formatter": {"shorten": True}}, "unknown field: smart_formatter.shorten", 400),
+        ({"smart_formatter": True}, "smart_formatter: Expected `object", 400),
         ({"custom_args_values": {"callee_name": 7}}, "custom_args_values.callee_name must be a string", 400),
         ({"custom_args_values": {"a": "x\x00y"}}, "custom_args_values.a has a character that cannot be stored", 400),
         ({"custom_args_values": {"a": ["\ud800"]}}, "custom_args_values.a[0] has a character", 400),
