@@ -1,5 +1,6 @@
 """Errors come in the envelope of their family: credentials, unknown routes, wrong methods, our own failures."""
 
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -74,12 +75,7 @@ def client_over(store: PostgresStore) -> httpx2.AsyncClient:
 
 
 def address(operation: Operation) -> str:
-    return (
-        operation.path.replace("{agent_id}", str(uuid4()))
-        .replace("{trunk_id}", str(uuid4()))
-        .replace("{number_id}", str(uuid4()))
-        .replace("{api_key_id}", str(uuid4()))
-    )
+    return re.sub(r"\{[a-z_]+\}", str(uuid4()), operation.path)
 
 
 KEYED = [operation for operation in operations() if operation.needs_key]

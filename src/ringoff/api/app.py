@@ -16,7 +16,15 @@ from ringoff.api.errors import ErrorShape, plain_response
 from ringoff.api.native import api_keys, handlings, health, numbers, subscriptions, suppressions, trunks
 from ringoff.api.native import terminations as native_terminations
 from ringoff.api.openapi import document
-from ringoff.api.ringg import agents, calls, campaigns, history, terminate, workspace
+from ringoff.api.ringg import (
+    agent_edits,
+    agents,
+    calls,
+    campaigns,
+    history,
+    terminate,
+    workspace,
+)
 from ringoff.api.routing import Operation, RouteTable, routes_of
 from ringoff.api.services import ApiLimits, Services
 from ringoff.observability.metrics import CONTENT_TYPE as METRICS_TYPE
@@ -35,6 +43,7 @@ _TABLES: Final[tuple[RouteTable, ...]] = (
     workspace.ROUTES,
     agents.READ_ROUTES,
     agents.CREATE_ROUTES,
+    agent_edits.ROUTES,
     calls.ROUTES,
     history.HISTORY_ROUTES,
     history.DETAIL_ROUTES,

@@ -14,6 +14,7 @@ from ringoff.domain.identifiers import AgentId, CallId
 from ringoff.domain.phone_number import require_e164
 from ringoff.domain.records import NewCall
 from ringoff.domain.workspace import CallingNumber, Principal
+from ringoff.operations.agents import active_agent
 from ringoff.operations.caller_ids import resolve_calling_numbers
 from ringoff.ports import Store, Transaction
 
@@ -60,7 +61,7 @@ async def register_individual(
     async with store.transaction() as tx:
         # The lock comes before anything is read: a termination of the agent either covers this call or waits for it.
         await tx.terminations.lock_agent(principal.workspace_id, request.agent_id, shared=True)
-        if await tx.workspaces.agent(principal.workspace_id, request.agent_id) is None:
+        if await active_agent(tx, principal.workspace_id, request.agent_id) is None:
             raise NotFound("Agent not found", field="agent_id")
         numbers = await resolve_calling_numbers(tx, principal.workspace_id, given, field)
         for position, number in enumerate(numbers):

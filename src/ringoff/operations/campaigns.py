@@ -13,6 +13,7 @@ from ringoff.domain.identifiers import AgentId, CampaignId, TrunkId
 from ringoff.domain.phone_number import NumberNormalizer
 from ringoff.domain.records import CampaignRow, NewCampaign
 from ringoff.domain.workspace import CallingNumber, Principal
+from ringoff.operations.agents import active_agent
 from ringoff.operations.caller_ids import resolve_calling_numbers
 from ringoff.operations.csv_report import ReadOptions
 from ringoff.operations.uploads import CsvUpload, UploadedFile, UploadReport
@@ -63,7 +64,7 @@ async def save(
         raise InvalidInput(f"campaign_name must have 1 to {NAME_LENGTH_MAX} characters", field="campaign_name")
     NumberNormalizer(form.country_code)  # Refuses a country code that is none, before the file is read.
     async with store.transaction() as tx:
-        if await tx.workspaces.agent(principal.workspace_id, form.agent_id) is None:
+        if await active_agent(tx, principal.workspace_id, form.agent_id) is None:
             raise InvalidInput(INVALID_AGENT, field="agent_id")
         campaign_id = await tx.campaigns.add_campaign(
             NewCampaign(
@@ -99,7 +100,7 @@ async def start(
         campaign = await tx.campaigns.campaign(workspace_id, campaign_id)
         if campaign is None:
             raise NotFound("Campaign not found", field="list_id")
-        if campaign.agent_id != agent_id:
+        if campaign.agent_id != agent_id or await active_agent(tx, workspace_id, agent_id) is None:
             raise InvalidInput(INVALID_AGENT, field="agent_id")
         numbers = await resolve_calling_numbers(tx, workspace_id, from_numbers, "from_numbers")
         trunk_id = _one_trunk(numbers)
