@@ -250,6 +250,12 @@ class CampaignStore(Protocol):
     ) -> tuple[Sequence[CampaignRow], int]:
         """One page of list campaigns, newest first, and how many there are in all."""
 
+    async def running_campaigns(self, workspace_id: WorkspaceId, limit: int) -> Sequence[CampaignRow]:
+        """List campaigns that are started and not done, newest first."""
+
+    async def delete_list(self, workspace_id: WorkspaceId, campaign_id: CampaignId) -> bool:
+        """Take a draft, or what has ended, out of the lists; False for anything else."""
+
     async def has_ongoing_calls(self, workspace_id: WorkspaceId, campaign_id: CampaignId) -> bool: ...
     async def calling_numbers_in_contacts(
         self, workspace_id: WorkspaceId, campaign_id: CampaignId, numbers: Sequence[str]

@@ -120,6 +120,8 @@ async def test_a_body(client: httpx2.AsyncClient, tenant: Tenant) -> None:
         ("POST", f"{COMPATIBLE}/public/agent"),
         ("PATCH", f"{COMPATIBLE}/public/agent/{tenant.agent_id}"),
         ("PATCH", f"{COMPATIBLE}/agent/v1"),
+        ("POST", f"{COMPATIBLE}/calling/outbound/bulk"),
+        ("PATCH", f"{COMPATIBLE}/calling/terminate"),
         ("POST", f"{NATIVE}/trunks"),
     ]
     headers = tenant.headers | {"Content-Type": "application/json"}
@@ -166,6 +168,12 @@ async def test_a_query(client: httpx2.AsyncClient, tenant: Tenant) -> None:
         ("/workspace/all?role=owner", "unknown field: role", 400),
         ("/workspace/users?limit=1", "unknown field: limit", 400),
         ("/workspace/numbers?limit=1", "unknown field: limit", 400),
+        ("/workspace/lists?limit=1001", "limit: Expected `int` <= 1000", 400),
+        ("/workspace/lists?limit=none", "limit: Expected `int`", 400),
+        ("/workspace/lists?offset=-1", "offset: Expected `int` >= 0", 400),
+        ("/workspace/lists?offset=0&offset=0", "offset is given twice", 400),
+        ("/workspace/lists?status=draft", "unknown field: status", 400),
+        ("/calling/terminate?limit=1", "unknown field: limit", 400),
         ("/campaign/all?limit=1001", "limit: Expected `int` <= 1000", 400),
         ("/campaign/all?call_count=maybe", "call_count: Expected `bool`", 400),
         ("/workspace?verbose=1", "unknown field: verbose", 400),

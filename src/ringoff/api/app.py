@@ -19,9 +19,11 @@ from ringoff.api.openapi import document
 from ringoff.api.ringg import (
     agent_edits,
     agents,
+    ancestors,
     calls,
     campaigns,
     history,
+    not_offered,
     terminate,
     workspace,
 )
@@ -49,6 +51,10 @@ _TABLES: Final[tuple[RouteTable, ...]] = (
     history.DETAIL_ROUTES,
     campaigns.ROUTES,
     terminate.ROUTES,
+    ancestors.WORKSPACE_ROUTES,
+    ancestors.CALLING_ROUTES,
+    not_offered.DETAIL_ROUTES,
+    not_offered.VOICE_ROUTES,
     native_terminations.ROUTES,
     suppressions.ROUTES,
     subscriptions.ROUTES,
@@ -65,6 +71,7 @@ _SHAPE_BY_PREFIX: Final = (
     ("/ca/api/v0/calling/v2", ErrorShape.CODED),
     ("/ca/api/v0/calling/history", ErrorShape.CODED),
     ("/ca/api/v0/public/agent", ErrorShape.AGENT),
+    ("/ca/api/v0/agent/voices", ErrorShape.STATUS),
     ("/ca/api/v0", ErrorShape.DETAIL),
     ("", ErrorShape.NATIVE),
 )
