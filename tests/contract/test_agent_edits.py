@@ -1,6 +1,7 @@
 """Agents are edited by operation and by fields, in versions; what cannot be done is refused and changes nothing."""
 
 import asyncio
+from pathlib import Path
 from typing import Any
 from unittest.mock import ANY
 from uuid import uuid4
@@ -8,6 +9,7 @@ from uuid import uuid4
 import httpx2
 import pytest
 
+from ringoff.api.ringg import agent_edits
 from tests.contract.tenants import COMPATIBLE, NATIVE, Tenant
 
 V1 = f"{COMPATIBLE}/agent/v1"
@@ -319,3 +321,8 @@ async def test_an_agent_by_fields_that_are_wrong(client: httpx2.AsyncClient, ten
     assert await agent_of(client, tenant) == before
     listed = await client.get(f"{COMPATIBLE}/agent/all", headers=tenant.headers)
     assert len(listed.json()["data"]["agents"]) == 1
+
+
+def test_the_page_names_each_operation() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "compatibility.md").read_text(encoding="utf-8")
+    assert [name for name in agent_edits.OPERATIONS if f"`{name}`" not in page] == []

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Literal
 from uuid import UUID
 
 import msgspec
@@ -27,6 +27,20 @@ SECTIONS_MAX: Final = 100
 INTRO_LENGTH_MAX: Final = 2_000
 
 
+Operation = Literal[
+    "attach_inbound_number",
+    "edit_agent_display_name",
+    "edit_custom_vars",
+    "edit_intro_message",
+    "edit_language",
+    "edit_prompt",
+    "edit_secondary_language",
+    "edit_secondary_voice",
+    "edit_voice",
+    "remove_inbound_number",
+]
+
+
 class PromptSection(msgspec.Struct, forbid_unknown_fields=True):
     section_title: Annotated[str, msgspec.Meta(max_length=200)]
     section_content: Annotated[str, msgspec.Meta(max_length=PROMPT_LENGTH_MAX)]
@@ -39,7 +53,7 @@ class PromptSections(msgspec.Struct, forbid_unknown_fields=True):
 class AgentEditRequest(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
     """Beside ``operation`` and ``agent_id``, exactly the fields of the operation."""
 
-    operation: str
+    operation: Operation
     agent_id: UUID
     agent_display_name: Annotated[str, msgspec.Meta(min_length=1, max_length=agents.NAME_LENGTH_MAX)] | None = None
     agent_prompt: Annotated[str, msgspec.Meta(max_length=PROMPT_LENGTH_MAX)] | PromptSections | None = None
