@@ -7,7 +7,8 @@ import pytest
 from ringoff.clock import SystemClock
 from ringoff.dispatch.supervisor import Supervisor
 from ringoff.domain.errors import Conflict, NotFound
-from ringoff.operations import campaigns, contact_lists
+from ringoff.domain.termination import Selector
+from ringoff.operations import campaigns, contact_lists, terminations
 from ringoff.store.postgres import PostgresStore
 from tests.support.carriers import ScriptedCarrier
 from tests.support.gates import Gates
@@ -72,3 +73,12 @@ async def test_a_scheduled_list_is_not_deleted(store: PostgresStore) -> None:
     with pytest.raises(Conflict, match="terminate it first"):
         await contact_lists.delete(store, world.principal, list_id)
     assert {status for status, _ in (await world.statuses()).values()} == {"registered"}
+
+
+async def test_a_deleted_draft_with_nothing_that_waited_is_not_started_either(store: PostgresStore) -> None:
+    world = await World.make(store)
+    list_id = await world.draft(NUMBERS)
+    await terminations.terminate(store, world.principal, Selector(mobile_numbers=tuple(NUMBERS)))
+    assert await contact_lists.delete(store, world.principal, list_id) is None
+    async with store.transaction() as tx:
+        assert await tx.campaigns.start(world.workspace_id, list_id, world.trunk_id, [CALLING_NUMBER], None) is None
