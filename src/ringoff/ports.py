@@ -179,6 +179,9 @@ class WorkspaceStore(Protocol):
     async def campaign_showing(self, workspace_id: WorkspaceId, number: str) -> str | None:
         """The name of a campaign that is started, not done, and shows this number; None without one."""
 
+    async def individual_call_shows(self, workspace_id: WorkspaceId, number: str) -> bool:
+        """Whether an individual call that waits, or is on the wire, shows this number."""
+
     async def change_handling(
         self, workspace_id: WorkspaceId, agent_id: AgentId, handling: AnswerHandling
     ) -> Agent | None: ...

@@ -48,19 +48,24 @@ async def test_a_number_is_given_back(client: httpx2.AsyncClient, tenant: Tenant
     )
 
 
-async def test_a_number_that_a_running_campaign_shows_stays(client: httpx2.AsyncClient, tenant: Tenant) -> None:
+async def test_a_number_that_somebody_may_be_called_from_stays(client: httpx2.AsyncClient, tenant: Tenant) -> None:
     path = f"{COMPATIBLE}/workspace/number/{tenant.number_id}"
-    await registered_call(client, tenant)
-    list_id = await saved_campaign(client, tenant)
+
+    async def refused_because_of(user: str) -> None:
+        message = f"number is in use by {user}: it can be removed when that has ended"
+        answer = await client.delete(path, headers=tenant.headers)
+        assert (answer.status_code, answer.json()) == (400, {"error": {"code": "conflict", "message": message}})
+        answer = await client.delete(f"{NATIVE}/numbers/{tenant.number_id}", headers=tenant.headers)
+        assert (answer.status_code, answer.json()["error"]["field"]) == (409, "number_id")
+        numbers = await client.get(f"{COMPATIBLE}/workspace/numbers", headers=tenant.headers)
+        assert len(numbers.json()["workspace_numbers"]) == 1
+
+    call_id, list_id = await registered_call(client, tenant), await saved_campaign(client, tenant)
     assert (await start(client, tenant, list_id)).status_code == 200
-    message = "number is in use by campaign 'Spring': it can be removed when that has ended"
-    answer = await client.delete(path, headers=tenant.headers)
-    assert (answer.status_code, answer.json()) == (400, {"error": {"code": "conflict", "message": message}})
-    answer = await client.delete(f"{NATIVE}/numbers/{tenant.number_id}", headers=tenant.headers)
-    assert (answer.status_code, answer.json()["error"]["field"]) == (409, "number_id")
-    numbers = await client.get(f"{COMPATIBLE}/workspace/numbers", headers=tenant.headers)
-    assert len(numbers.json()["workspace_numbers"]) == 1
+    await refused_because_of("campaign 'Spring'")
     assert (await terminate(client, tenant, {"campaign_id": list_id})).status_code == 200
+    await refused_because_of("an individual call")
+    assert (await terminate(client, tenant, {"call_ids": [call_id]})).status_code == 200
     assert (await client.delete(path, headers=tenant.headers)).status_code == 200
 
 

@@ -11,6 +11,7 @@ from ringoff.domain.workspace import CallingNumber, Principal, Trunk
 from ringoff.ports import Store, Transaction
 
 DISPLAY_NAME_LENGTH_MAX: Final = 100
+REMOVABLE: Final = "it can be removed when that has ended"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,9 +52,9 @@ async def add_number(
 
 
 async def remove_number(store: Store, principal: Principal, number_id: NumberId) -> CallingNumber:
-    """Take a number out of the workspace, unless a campaign that is started and not done shows it.
+    """Take a number out of the workspace, unless somebody may still be called from it.
 
-    Individual calls that wait keep the number that they were registered with.
+    A start in the same instant may come first; its campaign then shows the number to its end.
     """
     workspace_id = principal.workspace_id
     async with store.transaction() as tx:
@@ -61,9 +62,9 @@ async def remove_number(store: Store, principal: Principal, number_id: NumberId)
         if number is None:
             raise NotFound("Number not found", field="number_id")
         if (name := await tx.workspaces.campaign_showing(workspace_id, number.number)) is not None:
-            raise Conflict(
-                f"number is in use by campaign {name!r}: it can be removed when that has ended", field="number_id"
-            )
+            raise Conflict(f"number is in use by campaign {name!r}: {REMOVABLE}", field="number_id")
+        if await tx.workspaces.individual_call_shows(workspace_id, number.number):
+            raise Conflict(f"number is in use by an individual call: {REMOVABLE}", field="number_id")
         removed = await tx.workspaces.remove_number(workspace_id, number_id)
     if removed is None:
         raise NotFound("Number not found", field="number_id")

@@ -12,6 +12,7 @@ from ringoff.store.connection import Connection, row_count
 from ringoff.store.sql_loader import load
 
 _SQL = load("workspaces")
+_COVERAGE = load("coverage")
 
 
 class PostgresWorkspaces:
@@ -103,6 +104,9 @@ class PostgresWorkspaces:
     async def campaign_showing(self, workspace_id: WorkspaceId, number: str) -> str | None:
         name: str | None = await self._connection.fetchval(_SQL["campaign_showing"], workspace_id, number)
         return name
+
+    async def individual_call_shows(self, workspace_id: WorkspaceId, number: str) -> bool:
+        return bool(await self._connection.fetchval(_COVERAGE["individual_call_shows"], workspace_id, number))
 
     async def change_handling(
         self, workspace_id: WorkspaceId, agent_id: AgentId, handling: AnswerHandling

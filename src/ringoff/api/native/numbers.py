@@ -52,7 +52,7 @@ async def add_number(services: Services, principal: Principal, body: NumberReque
 
 @ROUTES.add("DELETE", "/numbers/{number_id}", status=204, errors=(404, 409))
 async def remove_number(services: Services, principal: Principal, number_id: UUID) -> None:
-    """Take a calling number out of the workspace; refused while a running campaign shows it."""
+    """Take a calling number out of the workspace; refused while somebody may be called from it."""
     await numbers.remove_number(services.store, principal, NumberId(number_id))
 
 

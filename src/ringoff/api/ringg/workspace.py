@@ -126,7 +126,7 @@ async def list_workspace_numbers(services: Services, principal: Principal) -> Wo
 
 @ROUTES.add("DELETE", "/workspace/number/{number_id}", errors=(404,))
 async def remove_workspace_number(services: Services, principal: Principal, number_id: UUID) -> RemovedNumberAnswer:
-    """Take a number out of the workspace; refused while a running campaign shows it."""
+    """Take a number out of the workspace; refused while somebody may be called from it."""
     await numbers.remove_number(services.store, principal, NumberId(number_id))
     return RemovedNumberAnswer()
 
