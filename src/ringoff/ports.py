@@ -155,12 +155,38 @@ class WorkspaceStore(Protocol):
         custom_variables: Sequence[str],
         config: Mapping[str, Any],
     ) -> Agent: ...
-    async def agent(self, workspace_id: WorkspaceId, agent_id: AgentId) -> Agent | None: ...
+    async def agent(self, workspace_id: WorkspaceId, agent_id: AgentId) -> Agent | None:
+        """Archived ones too: their calls go on."""
+
+    async def agent_to_edit(self, workspace_id: WorkspaceId, agent_id: AgentId) -> Agent | None:
+        """Locked to the end of the transaction; None for an archived one."""
+
+    async def change_agent(self, agent: Agent) -> Agent | None:
+        """Name, type, language, variables and config become these, in a new version; None for an archived one."""
+
+    async def archive_agent(self, workspace_id: WorkspaceId, agent_id: AgentId) -> bool:
+        """Also takes it off its numbers; False when there is no such agent, or it is archived."""
+
+    async def attach_number(self, workspace_id: WorkspaceId, number_id: NumberId, agent_id: AgentId) -> bool:
+        """False when the number has an agent, or is none."""
+
+    async def detach_number(self, workspace_id: WorkspaceId, number_id: NumberId, agent_id: AgentId) -> bool:
+        """False when this is not the number's agent."""
+
+    async def attached_agents(self, workspace_id: WorkspaceId) -> Mapping[AgentId, str]:
+        """The agents that numbers are attached to, with their names."""
+
+    async def campaign_showing(self, workspace_id: WorkspaceId, number: str) -> str | None:
+        """The name of a campaign that is started, not done, and shows this number; None without one."""
+
+    async def individual_call_shows(self, workspace_id: WorkspaceId, number: str) -> bool:
+        """Whether an individual call that waits, or is on the wire, shows this number."""
+
     async def change_handling(
         self, workspace_id: WorkspaceId, agent_id: AgentId, handling: AnswerHandling
     ) -> Agent | None: ...
     async def agents(self, workspace_id: WorkspaceId, limit: int, offset: int) -> Sequence[tuple[Agent, int]]:
-        """Agents, newest first, each with its number of calls."""
+        """Agents that are not archived, newest first, each with its number of calls."""
 
     async def add_trunk(
         self,
@@ -226,6 +252,12 @@ class CampaignStore(Protocol):
         self, workspace_id: WorkspaceId, limit: int, offset: int, with_counts: bool
     ) -> tuple[Sequence[CampaignRow], int]:
         """One page of list campaigns, newest first, and how many there are in all."""
+
+    async def running_campaigns(self, workspace_id: WorkspaceId, limit: int) -> Sequence[CampaignRow]:
+        """List campaigns that are started and not done, newest first."""
+
+    async def delete_list(self, workspace_id: WorkspaceId, campaign_id: CampaignId) -> bool:
+        """Take a draft, or what has ended, out of the lists; False for anything else."""
 
     async def has_ongoing_calls(self, workspace_id: WorkspaceId, campaign_id: CampaignId) -> bool: ...
     async def calling_numbers_in_contacts(

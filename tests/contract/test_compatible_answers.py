@@ -179,6 +179,18 @@ async def test_a_callee_name_among_the_arguments_wins(client: httpx2.AsyncClient
     assert (await history(client, tenant))["calls"][0]["name"] == "Ms Lovelace"
 
 
+async def test_the_first_name_is_extracted_on_request(client: httpx2.AsyncClient, tenant: Tenant) -> None:
+    wish = {"extract_first_name": True, "transliteration": False, "transliteration_language": {"source": "en"}}
+    answer = await call_individual(client, tenant, name="Dr. Asha Rao", smart_formatter=wish)
+    assert answer.status_code == 200, answer.text
+    assert answer.json()["data"]["custom_args_values"] == {
+        "callee_name": "Asha",
+        "original_callee_name": "Dr. Asha Rao",
+        "mobile_number": "+14155550111",
+    }
+    assert (await history(client, tenant))["calls"][0]["name"] == "Asha"
+
+
 async def test_history_and_details(client: httpx2.AsyncClient, tenant: Tenant) -> None:
     call_id = await registered_call(client, tenant)
     assert await history(client, tenant) == {

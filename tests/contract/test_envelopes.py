@@ -1,5 +1,6 @@
 """Errors come in the envelope of their family: credentials, unknown routes, wrong methods, our own failures."""
 
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -21,6 +22,7 @@ UNAUTHORIZED: dict[ErrorShape, Any] = {
     ErrorShape.CODED: {"error": {"code": "401 Unauthorized", "message": "Invalid credentials"}},
     ErrorShape.DETAIL: {"detail": "Invalid credentials"},
     ErrorShape.AGENT: {"success": False, "error": {"code": "UNAUTHORIZED", "message": "Invalid credentials"}},
+    ErrorShape.STATUS: {"status": "error", "message": "Invalid credentials"},
     ErrorShape.NATIVE: {
         "error": {"code": "unauthorized", "message": "Invalid credentials", "field": None, "position": None}
     },
@@ -37,6 +39,7 @@ UNEXPECTED: dict[ErrorShape, Any] = {
         "success": False,
         "error": {"code": "INTERNAL_SERVER_ERROR", "message": "An unexpected error occurred."},
     },
+    ErrorShape.STATUS: {"status": "error", "message": "An unexpected error occurred."},
     ErrorShape.NATIVE: {
         "error": {
             "code": "internal_error",
@@ -74,12 +77,7 @@ def client_over(store: PostgresStore) -> httpx2.AsyncClient:
 
 
 def address(operation: Operation) -> str:
-    return (
-        operation.path.replace("{agent_id}", str(uuid4()))
-        .replace("{trunk_id}", str(uuid4()))
-        .replace("{number_id}", str(uuid4()))
-        .replace("{api_key_id}", str(uuid4()))
-    )
+    return re.sub(r"\{[a-z_]+\}", str(uuid4()), operation.path)
 
 
 KEYED = [operation for operation in operations() if operation.needs_key]
@@ -157,6 +155,7 @@ async def test_an_unknown_route_answers_in_the_envelope_of_its_neighbours(client
         (f"{COMPATIBLE}/calling/history/", {"error": {"code": "not_found", "message": missing}}),
         (f"{COMPATIBLE}/campaign/none", {"detail": missing}),
         (f"{COMPATIBLE}/public/agent/x/y", {"success": False, "error": {"code": "NOT_FOUND", "message": missing}}),
+        (f"{COMPATIBLE}/agent/voices/none", {"status": "error", "message": missing}),
         (f"{NATIVE}/nothing", native),
         ("/", native),
     ]

@@ -1,5 +1,6 @@
 """Nothing of one workspace is seen, used or changed by the key of another, on any route."""
 
+from dataclasses import replace
 from typing import Any
 from uuid import uuid4
 
@@ -83,10 +84,48 @@ def attacks(ours: Tenant, theirs: Tenant, list_id: str, call_id: str, key_id: st
         ("GET", f"{NATIVE}/numbers"): ({}, 200),
         ("POST", f"{NATIVE}/numbers"): ({"json": {"number": "+12025550177", "trunk_id": ours.trunk_id}}, 404),
         ("DELETE", f"{NATIVE}/numbers/{{number_id}}"): ({}, 404),
+        **order_attacks(theirs, terminated[""]),
+        **owner_attacks(ours, theirs),
+        **ancestor_attacks(start, upload, ours, terminated[""]),
+        # Last: the key that asks ends.
+        ("PATCH", f"{COMPATIBLE}/workspace/api-key"): ({}, 200),
+    }
+
+
+def owner_attacks(ours: Tenant, theirs: Tenant) -> dict[tuple[str, str], Attack]:
+    attachment = {"operation": "attach_inbound_number", "agent_id": theirs.agent_id, "number_id": ours.number_id}
+    return {
         ("GET", f"{NATIVE}/api-keys"): ({}, 200),
         ("POST", f"{NATIVE}/api-keys"): ({"json": {"name": "k"}}, 201),
         ("DELETE", f"{NATIVE}/api-keys/{{api_key_id}}"): ({}, 404),
-        **order_attacks(theirs, terminated[""]),
+        ("GET", f"{COMPATIBLE}/workspace/all"): ({}, 200),
+        ("GET", f"{COMPATIBLE}/workspace/users"): ({}, 200),
+        ("DELETE", f"{COMPATIBLE}/workspace/number/{{number_id}}"): ({}, 404),
+        ("GET", f"{COMPATIBLE}/agent/v1/{{agent_id}}"): ({}, 404),
+        ("DELETE", f"{COMPATIBLE}/agent/{{agent_id}}"): ({}, 404),
+        ("PATCH", f"{COMPATIBLE}/public/agent/{{agent_id}}"): ({"json": {"task": "Lie."}}, 404),
+        ("PATCH", f"{COMPATIBLE}/agent/v1"): ({"json": attachment}, 404),
+        ("GET", f"{COMPATIBLE}/agent/voices"): ({}, 501),
+        ("POST", f"{COMPATIBLE}/external/kb"): ({}, 501),
+        ("PATCH", f"{COMPATIBLE}/external/kb"): ({}, 501),
+        ("GET", f"{COMPATIBLE}/external/kb/all"): ({}, 501),
+        ("GET", f"{COMPATIBLE}/external/kb/{{kb_id}}"): ({}, 501),
+        ("DELETE", f"{COMPATIBLE}/external/kb/{{kb_id}}"): ({}, 501),
+        ("POST", f"{COMPATIBLE}/payment/number/checkout"): ({}, 501),
+    }
+
+
+def ancestor_attacks(
+    start: dict[str, Any], upload: dict[str, Any], ours: Tenant, selector: dict[str, Any]
+) -> dict[tuple[str, str], Attack]:
+    form = {"agent_id": ours.agent_id, "country_code": "+1", "variables_map": "{}", "call_config": "{}"}
+    return {
+        ("GET", f"{COMPATIBLE}/workspace/lists"): ({}, 200),
+        ("POST", f"{COMPATIBLE}/calling/outbound/bulk"): ({"json": start}, 404),
+        ("POST", f"{COMPATIBLE}/calling/contact/list"): ({"data": form, **upload}, 400),
+        ("DELETE", f"{COMPATIBLE}/calling/contact/{{list_id}}"): ({}, 404),
+        ("GET", f"{COMPATIBLE}/calling/terminate"): ({}, 200),
+        ("PATCH", f"{COMPATIBLE}/calling/terminate"): ({"json": selector}, 400),
     }
 
 
@@ -116,6 +155,9 @@ async def everything_of(client: httpx2.AsyncClient, tenant: Tenant) -> list[Any]
         f"{COMPATIBLE}/workspace",
         f"{COMPATIBLE}/workspace/numbers",
         f"{COMPATIBLE}/agent/all",
+        f"{COMPATIBLE}/agent/v1/{tenant.agent_id}",
+        f"{COMPATIBLE}/workspace/lists",
+        f"{COMPATIBLE}/calling/terminate",
         f"{COMPATIBLE}/campaign/all?call_count=true",
         f"{COMPATIBLE}/calling/history?limit=1000",
         f"{NATIVE}/trunks",
@@ -151,11 +193,14 @@ async def test_no_route_leaks_or_touches_another_workspace(
     assert set(table) == {(o.method, o.path) for o in operations() if o.needs_key}, "a route without an attack"
     for (method, path), (request, status) in table.items():
         ids = {"agent_id": tenant.agent_id, "trunk_id": tenant.trunk_id, "number_id": tenant.number_id}
-        address = path.format(**ids, api_key_id=key_id, termination_id=termination_id, mobile_number=secret_number)
+        ids |= {"api_key_id": key_id, "list_id": list_id, "kb_id": list_id}
+        address = path.format(**ids, termination_id=termination_id, mobile_number=secret_number)
         answer = await client.request(method, address, headers=stranger.headers, **request)
         assert answer.status_code == status, f"{path}: {answer.text}"
         # An error may repeat what the stranger wrote; nothing else of ours may appear.
         asked = address + str(request)
         assert not [secret for secret in ours if secret in answer.text and secret not in asked], path
+        if path.endswith("/workspace/api-key"):
+            stranger = replace(stranger, key=answer.json()["new_api_key"])
     assert await everything_of(client, tenant) == before
     assert (await history(client, stranger))["total"] == 0

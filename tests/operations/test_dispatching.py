@@ -204,7 +204,12 @@ async def test_the_rendered_prompt_and_the_ids_go_along_to_the_agent(store: Post
     supervisor = Supervisor(store=store, driver=carrier, clock=SystemClock())
     async with store.transaction() as tx:
         agent = await tx.workspaces.add_agent(
-            world.workspace_id, "caller", "outbound", "en-US", [], {"task": "Ring @{{mobile_number}}, @{{callee_name}}"}
+            world.workspace_id,
+            "caller",
+            "outbound",
+            "en-US",
+            [],
+            {"task": "Ring @{{mobile_number}}, @{{callee_name}}", "intro_message": "Is this @{{mobile_number}}?"},
         )
         handling = answer_handling(HandlingKind.MEDIA_URL, "wss://agent.example.com")
         await tx.workspaces.change_handling(world.workspace_id, agent.agent_id, handling)
@@ -215,3 +220,7 @@ async def test_the_rendered_prompt_and_the_ids_go_along_to_the_agent(store: Post
     assert request.handling == handling
     assert request.parameters["call_id"] == str(request.call_id)
     assert request.parameters["agent_prompt"].startswith("Ring +12025550111, ")
+    assert request.parameters["agent_intro_message"] == "Is this +12025550111?"
+    assert request.parameters["agent_language"] == "en-US"
+    assert "agent_voice_id" not in request.parameters
+    assert list(request.parameters)[-1] == "agent_prompt", "what may be cut comes last"

@@ -262,6 +262,14 @@ async def test_a_preview_counts_in_indexes_alone(crowd: World, level: str) -> No
     ]
 
 
+async def test_who_shows_a_number_is_looked_for_among_what_is_open(crowd: World) -> None:
+    await crowd.individual_call("+12025550112")
+    number = (crowd.workspace_id, "+12025550100")
+    nodes = await plan(crowd.store, COVERAGE["individual_call_shows"], *number, of_a_request=True)
+    assert indexes(nodes) >= {"call_due", "call_ongoing"}
+    assert not reads_whole(nodes, "call")
+
+
 async def test_a_page_of_a_receipt_reads_no_more_than_it_shows(crowd: World) -> None:
     above = UUID(int=0)
     order = (crowd.workspace_id, uuid4(), above)

@@ -16,7 +16,17 @@ from ringoff.api.errors import ErrorShape, plain_response
 from ringoff.api.native import api_keys, handlings, health, numbers, subscriptions, suppressions, trunks
 from ringoff.api.native import terminations as native_terminations
 from ringoff.api.openapi import document
-from ringoff.api.ringg import agents, calls, campaigns, history, terminate, workspace
+from ringoff.api.ringg import (
+    agent_edits,
+    agents,
+    ancestors,
+    calls,
+    campaigns,
+    history,
+    not_offered,
+    terminate,
+    workspace,
+)
 from ringoff.api.routing import Operation, RouteTable, routes_of
 from ringoff.api.services import ApiLimits, Services
 from ringoff.observability.metrics import CONTENT_TYPE as METRICS_TYPE
@@ -35,11 +45,16 @@ _TABLES: Final[tuple[RouteTable, ...]] = (
     workspace.ROUTES,
     agents.READ_ROUTES,
     agents.CREATE_ROUTES,
+    agent_edits.ROUTES,
     calls.ROUTES,
     history.HISTORY_ROUTES,
     history.DETAIL_ROUTES,
     campaigns.ROUTES,
     terminate.ROUTES,
+    ancestors.WORKSPACE_ROUTES,
+    ancestors.CALLING_ROUTES,
+    not_offered.DETAIL_ROUTES,
+    not_offered.VOICE_ROUTES,
     native_terminations.ROUTES,
     suppressions.ROUTES,
     subscriptions.ROUTES,
@@ -56,6 +71,7 @@ _SHAPE_BY_PREFIX: Final = (
     ("/ca/api/v0/calling/v2", ErrorShape.CODED),
     ("/ca/api/v0/calling/history", ErrorShape.CODED),
     ("/ca/api/v0/public/agent", ErrorShape.AGENT),
+    ("/ca/api/v0/agent/voices", ErrorShape.STATUS),
     ("/ca/api/v0", ErrorShape.DETAIL),
     ("", ErrorShape.NATIVE),
 )

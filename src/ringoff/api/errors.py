@@ -46,6 +46,8 @@ class ErrorShape(StrEnum):
     """``{"detail": "..."}``: campaigns, call details, agents."""
     AGENT = "agent"
     """``{"success": false, "error": {"code", "message"}}``: creation of agents."""
+    STATUS = "status"
+    """``{"status": "error", "message"}``: voices."""
     NATIVE = "native"
     """``{"error": {"code", "message", "field", "position"}}``: everything of our own."""
 
@@ -68,6 +70,11 @@ class AgentErrorBody(msgspec.Struct, kw_only=True):
     error: CodedError
 
 
+class StatusErrorBody(msgspec.Struct, kw_only=True):
+    status: str = "error"
+    message: str
+
+
 class NativeError(msgspec.Struct):
     code: str
     message: str
@@ -83,6 +90,7 @@ BODY_BY_SHAPE: Final[dict[ErrorShape, type[msgspec.Struct]]] = {
     ErrorShape.CODED: CodedErrorBody,
     ErrorShape.DETAIL: DetailErrorBody,
     ErrorShape.AGENT: AgentErrorBody,
+    ErrorShape.STATUS: StatusErrorBody,
     ErrorShape.NATIVE: NativeErrorBody,
 }
 
@@ -92,6 +100,7 @@ _UNEXPECTED: Final[dict[ErrorShape, msgspec.Struct]] = {
     ),
     ErrorShape.DETAIL: DetailErrorBody("An unexpected error occurred."),
     ErrorShape.AGENT: AgentErrorBody(error=CodedError("INTERNAL_SERVER_ERROR", "An unexpected error occurred.")),
+    ErrorShape.STATUS: StatusErrorBody(message="An unexpected error occurred."),
     ErrorShape.NATIVE: NativeErrorBody(NativeError("internal_error", "An unexpected error occurred.", None, None)),
 }
 
@@ -161,5 +170,7 @@ def _shaped(shape: ErrorShape, code: str, message: str, field: str | None, posit
             return DetailErrorBody(message)
         case ErrorShape.AGENT:
             return AgentErrorBody(error=CodedError(code.upper(), message))
+        case ErrorShape.STATUS:
+            return StatusErrorBody(message=message)
         case ErrorShape.NATIVE:
             return NativeErrorBody(NativeError(code, message, field, position))

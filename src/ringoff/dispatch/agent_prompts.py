@@ -1,14 +1,16 @@
-"""The prompts of agents that are being dialled for: read once, and again when the agent has changed."""
+"""The scripts of agents that are being dialled for: read once, and again when the agent has changed."""
 
 from datetime import datetime
+from typing import Final
 
-from ringoff.domain.agent_prompt import agent_prompt
+from ringoff.domain.agent_prompt import AgentScript, agent_script
 from ringoff.domain.attempt_records import DialWork
 from ringoff.domain.carrier import HandlingKind
 from ringoff.domain.identifiers import AgentId, WorkspaceId
 from ringoff.ports import Store
 
-_PROMPTS_MAX = 1_000
+_SCRIPTS_MAX = 1_000
+_NO_SCRIPT: Final = AgentScript()
 
 _Key = tuple[WorkspaceId, AgentId]
 
@@ -18,10 +20,10 @@ class AgentPrompts:
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._known: dict[_Key, tuple[datetime, str]] = {}
+        self._known: dict[_Key, tuple[datetime, AgentScript]] = {}
 
     async def learn(self, work: DialWork) -> None:
-        """Before the permit: under its locks nothing is read that can wait. Without a taker, nobody needs a prompt."""
+        """Before the permit: under its locks nothing is read that can wait. Without a taker, nobody needs a script."""
         if work.handling.kind is HandlingKind.NONE:
             return
         key = (work.workspace_id, work.agent_id)
@@ -31,10 +33,11 @@ class AgentPrompts:
         async with self._store.dispatch_transaction() as tx:
             agent = await tx.workspaces.agent(*key)
         if agent is not None:
-            if len(self._known) >= _PROMPTS_MAX:
+            if len(self._known) >= _SCRIPTS_MAX:
                 self._known.clear()
-            self._known[key] = (work.agent_changed_at, agent_prompt(agent.config))
+            self._known[key] = (work.agent_changed_at, agent_script(agent.primary_language, agent.config))
 
-    def prompt(self, work: DialWork) -> str:
-        """Empty when nobody takes the calls, or the agent has none."""
-        return self._known.get((work.workspace_id, work.agent_id), (None, ""))[1]
+    def script(self, work: DialWork) -> AgentScript:
+        """Empty when nobody takes the calls."""
+        known = self._known.get((work.workspace_id, work.agent_id))
+        return _NO_SCRIPT if known is None else known[1]

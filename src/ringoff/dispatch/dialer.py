@@ -196,7 +196,7 @@ class Dialer:
             called_number=call.called_number,
             calling_number=call.calling_number,
             handling=work.handling,
-            parameters=agent_parameters(work, call, self._prompts.prompt(work)),
+            parameters=agent_parameters(work, call, self._prompts.script(work)),
             ring_timeout_s=self._limits.ring_timeout_s,
             talk_max_s=(call.call_config or work.call_config).max_call_length_s,
             send_until=send_until,

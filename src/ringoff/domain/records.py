@@ -27,7 +27,7 @@ class NewCampaign:
     call_config: CallConfig
     variables_map: Mapping[str, str]
     start_at: datetime
-    end_at: datetime
+    end_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
+from uuid import UUID, uuid5
 
 from ringoff.domain.carrier import AnswerHandling
 from ringoff.domain.identifiers import AgentId, ApiKeyId, NumberId, TrunkId, WorkspaceId
@@ -41,6 +42,7 @@ class Agent:
     """An AI voice agent, as the carrier hand-over and the compatible API need it.
 
     ``config`` keeps the fields of the create request as given (prompt sections, intro message, voice).
+    An archived agent takes nothing new; what was registered before goes on.
     """
 
     agent_id: AgentId
@@ -53,6 +55,18 @@ class Agent:
     handling: AnswerHandling
     created_at: datetime
     updated_at: datetime
+    version: int = 1
+    """Counts the edits: calls are always made with the newest."""
+    archived_at: datetime | None = None
+
+    @property
+    def version_slug(self) -> str:
+        return f"v{self.version}"
+
+    @property
+    def version_id(self) -> UUID:
+        """The same for the same version, wherever it is asked for."""
+        return uuid5(self.agent_id, self.version_slug)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,3 +102,5 @@ class CallingNumber:
     display_name: str | None
     trunk_id: TrunkId
     created_at: datetime
+    agent_id: AgentId | None = None
+    """The agent that it is shown with."""

@@ -8,11 +8,13 @@ from uuid import UUID
 
 from ringoff.domain.call_config import CallConfig
 from ringoff.domain.call_window import next_opening
+from ringoff.domain.callee_name import first_name
 from ringoff.domain.errors import InvalidInput, NotFound
 from ringoff.domain.identifiers import AgentId, CallId
 from ringoff.domain.phone_number import require_e164
 from ringoff.domain.records import NewCall
 from ringoff.domain.workspace import CallingNumber, Principal
+from ringoff.operations.agents import active_agent
 from ringoff.operations.caller_ids import resolve_calling_numbers
 from ringoff.ports import Store, Transaction
 
@@ -33,6 +35,8 @@ class IndividualCall:
     from_numbers: Sequence[str] | None
     custom_args: Mapping[str, Any]
     call_config: CallConfig
+    extract_first_name: bool = False
+    """Let the agent know the first name only, and the name as given by ``original_callee_name``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +61,7 @@ async def register_individual(
     async with store.transaction() as tx:
         # The lock comes before anything is read: a termination of the agent either covers this call or waits for it.
         await tx.terminations.lock_agent(principal.workspace_id, request.agent_id, shared=True)
-        if await tx.workspaces.agent(principal.workspace_id, request.agent_id) is None:
+        if await active_agent(tx, principal.workspace_id, request.agent_id) is None:
             raise NotFound("Agent not found", field="agent_id")
         numbers = await resolve_calling_numbers(tx, principal.workspace_id, given, field)
         for position, number in enumerate(numbers):
@@ -122,7 +126,10 @@ def _custom_args(request: IndividualCall) -> dict[str, Any]:
         callee_name = request.name
     elif not isinstance(callee_name, str):
         raise InvalidInput("custom_args_values.callee_name must be a string", field="custom_args_values.callee_name")
-    return {**request.custom_args, "callee_name": callee_name, "mobile_number": request.mobile_number}
+    named = {"callee_name": callee_name}
+    if request.extract_first_name:
+        named = {"callee_name": first_name(callee_name), "original_callee_name": callee_name}
+    return {**request.custom_args, **named, "mobile_number": request.mobile_number}
 
 
 async def _first_dialable(tx: Transaction, principal: Principal, numbers: Sequence[CallingNumber]) -> CallingNumber:

@@ -13,6 +13,7 @@ from ringoff.domain.identifiers import AgentId, CampaignId, TrunkId
 from ringoff.domain.phone_number import NumberNormalizer
 from ringoff.domain.records import CampaignRow, NewCampaign
 from ringoff.domain.workspace import CallingNumber, Principal
+from ringoff.operations.agents import active_agent
 from ringoff.operations.caller_ids import resolve_calling_numbers
 from ringoff.operations.csv_report import ReadOptions
 from ringoff.operations.uploads import CsvUpload, UploadedFile, UploadReport
@@ -25,15 +26,18 @@ INVALID_AGENT: Final = "Invalid agent_id."
 
 @dataclass(frozen=True, slots=True)
 class CampaignForm:
-    """What the client says about an uploaded list. Times are as written, local to the config's time zone."""
+    """What the client says about an uploaded list. Times are as written, local to the config's time zone.
+
+    Without a start the list may be dialled at once, without an end for as long as it takes.
+    """
 
     agent_id: AgentId
     name: str
     country_code: str
     variables_map: Mapping[str, str]
     call_config: CallConfig
-    start_time: str
-    end_time: str
+    start_time: str | None
+    end_time: str | None
     remove_invalid_rows: bool
 
 
@@ -63,7 +67,7 @@ async def save(
         raise InvalidInput(f"campaign_name must have 1 to {NAME_LENGTH_MAX} characters", field="campaign_name")
     NumberNormalizer(form.country_code)  # Refuses a country code that is none, before the file is read.
     async with store.transaction() as tx:
-        if await tx.workspaces.agent(principal.workspace_id, form.agent_id) is None:
+        if await active_agent(tx, principal.workspace_id, form.agent_id) is None:
             raise InvalidInput(INVALID_AGENT, field="agent_id")
         campaign_id = await tx.campaigns.add_campaign(
             NewCampaign(
@@ -99,7 +103,7 @@ async def start(
         campaign = await tx.campaigns.campaign(workspace_id, campaign_id)
         if campaign is None:
             raise NotFound("Campaign not found", field="list_id")
-        if campaign.agent_id != agent_id:
+        if campaign.agent_id != agent_id or await active_agent(tx, workspace_id, agent_id) is None:
             raise InvalidInput(INVALID_AGENT, field="agent_id")
         numbers = await resolve_calling_numbers(tx, workspace_id, from_numbers, "from_numbers")
         trunk_id = _one_trunk(numbers)
@@ -162,13 +166,17 @@ async def _register_rows(
     return report
 
 
-def _checked_times(form: CampaignForm, now: datetime) -> tuple[datetime, datetime]:
+def _checked_times(form: CampaignForm, now: datetime) -> tuple[datetime, datetime | None]:
     """Start and end in UTC. A start in the past means at once, so only what is left of the time counts."""
     window = form.call_config.window
-    start_at = parse_campaign_time(form.start_time, window.timezone, "campaign_start_time")
-    end_at = parse_campaign_time(form.end_time, window.timezone, "campaign_end_time")
+    start_at = now
+    if form.start_time is not None:
+        start_at = parse_campaign_time(form.start_time, window.timezone, "campaign_start_time")
     if form.call_config.scheduled_at is not None:
         start_at = max(start_at, form.call_config.scheduled_at)
+    if form.end_time is None:
+        return start_at, None
+    end_at = parse_campaign_time(form.end_time, window.timezone, "campaign_end_time")
     if end_at <= start_at:
         raise InvalidInput("campaign_end_time must be after the start", field="campaign_end_time")
     if end_at <= now:

@@ -11,6 +11,7 @@ from ringoff.domain.workspace import CallingNumber, Principal, Trunk
 from ringoff.ports import Store, Transaction
 
 DISPLAY_NAME_LENGTH_MAX: Final = 100
+REMOVABLE: Final = "it can be removed when that has ended"
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +21,7 @@ class NumberView:
     number: CallingNumber
     trunk: Trunk | None
     attempt_count: int
+    agent_name: str | None = None
 
 
 async def list_numbers(store: Store, principal: Principal) -> Sequence[NumberView]:
@@ -27,7 +29,11 @@ async def list_numbers(store: Store, principal: Principal) -> Sequence[NumberVie
     async with store.transaction() as tx:
         trunks = {trunk.trunk_id: trunk for trunk in await tx.workspaces.trunks(principal.workspace_id)}
         numbers = await tx.workspaces.numbers(principal.workspace_id)
-    return [NumberView(number, trunks.get(number.trunk_id), count) for number, count in numbers]
+        names = await tx.workspaces.attached_agents(principal.workspace_id)
+    return [
+        NumberView(number, trunks.get(number.trunk_id), count, names.get(number.agent_id) if number.agent_id else None)
+        for number, count in numbers
+    ]
 
 
 async def add_number(
@@ -46,9 +52,20 @@ async def add_number(
 
 
 async def remove_number(store: Store, principal: Principal, number_id: NumberId) -> CallingNumber:
-    """Take a number out of the workspace. Campaigns that were started with it keep showing it."""
+    """Take a number out of the workspace, unless somebody may still be called from it.
+
+    A start in the same instant may come first; its campaign then shows the number to its end.
+    """
+    workspace_id = principal.workspace_id
     async with store.transaction() as tx:
-        removed = await tx.workspaces.remove_number(principal.workspace_id, number_id)
+        number = await tx.workspaces.number(workspace_id, number_id)
+        if number is None:
+            raise NotFound("Number not found", field="number_id")
+        if (name := await tx.workspaces.campaign_showing(workspace_id, number.number)) is not None:
+            raise Conflict(f"number is in use by campaign {name!r}: {REMOVABLE}", field="number_id")
+        if await tx.workspaces.individual_call_shows(workspace_id, number.number):
+            raise Conflict(f"number is in use by an individual call: {REMOVABLE}", field="number_id")
+        removed = await tx.workspaces.remove_number(workspace_id, number_id)
     if removed is None:
         raise NotFound("Number not found", field="number_id")
     return removed

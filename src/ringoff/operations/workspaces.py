@@ -5,7 +5,7 @@ import secrets
 from collections.abc import Sequence
 from typing import Final
 
-from ringoff.domain.errors import Conflict, InvalidInput, NotFound
+from ringoff.domain.errors import Conflict, InvalidInput, NotFound, Unauthorized
 from ringoff.domain.identifiers import ApiKeyId, WorkspaceId
 from ringoff.domain.workspace import ApiKey, Principal, Workspace
 from ringoff.operations.agents import ALWAYS_CARRIED_VARIABLES
@@ -72,6 +72,19 @@ async def issue_api_key(store: Store, principal: Principal, name: str) -> tuple[
     async with store.transaction() as tx:
         text = _new_key()
         return await _store_key(tx, principal.workspace_id, name, text), text
+
+
+async def renew_api_key(store: Store, principal: Principal) -> tuple[ApiKey, str]:
+    """End the caller's key and make one of the same name in its place, both or neither.
+
+    ``Unauthorized`` when somebody ended the key first: of two that renew it, one gets the new key.
+    """
+    async with store.transaction() as tx:
+        ended = await tx.workspaces.revoke_api_key(principal.workspace_id, principal.api_key_id)
+        if ended is None:
+            raise Unauthorized("Invalid credentials")
+        text = _new_key()
+        return await _store_key(tx, principal.workspace_id, ended.name, text), text
 
 
 async def authenticate(store: Store, key_text: str) -> Principal | None:

@@ -104,6 +104,12 @@ class PostgresCampaigns:
         }
         return [_with_counts(campaign, counts.get(campaign.campaign_id, (0, 0))) for campaign in page], total
 
+    async def running_campaigns(self, workspace_id: WorkspaceId, limit: int) -> Sequence[CampaignRow]:
+        return [_campaign(row) for row in await self._connection.fetch(_SQL["running_campaigns"], workspace_id, limit)]
+
+    async def delete_list(self, workspace_id: WorkspaceId, campaign_id: CampaignId) -> bool:
+        return row_count(await self._connection.execute(_SQL["delete_list"], workspace_id, campaign_id)) == 1
+
     async def has_ongoing_calls(self, workspace_id: WorkspaceId, campaign_id: CampaignId) -> bool:
         return bool(await self._connection.fetchval(_CLOCK_SQL["has_ongoing_calls"], workspace_id, campaign_id))
 

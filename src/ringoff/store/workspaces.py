@@ -8,10 +8,11 @@ import asyncpg
 from ringoff.domain.carrier import AnswerHandling, HandlingKind
 from ringoff.domain.identifiers import AgentId, ApiKeyId, NumberId, TrunkId, WorkspaceId
 from ringoff.domain.workspace import Agent, ApiKey, CallingNumber, Principal, Trunk, Workspace
-from ringoff.store.connection import Connection
+from ringoff.store.connection import Connection, row_count
 from ringoff.store.sql_loader import load
 
 _SQL = load("workspaces")
+_COVERAGE = load("coverage")
 
 
 class PostgresWorkspaces:
@@ -64,6 +65,48 @@ class PostgresWorkspaces:
     async def agent(self, workspace_id: WorkspaceId, agent_id: AgentId) -> Agent | None:
         row = await self._connection.fetchrow(_SQL["agent"], workspace_id, agent_id)
         return None if row is None else _agent(row)
+
+    async def agent_to_edit(self, workspace_id: WorkspaceId, agent_id: AgentId) -> Agent | None:
+        row = await self._connection.fetchrow(_SQL["agent_to_edit"], workspace_id, agent_id)
+        return None if row is None else _agent(row)
+
+    async def change_agent(self, agent: Agent) -> Agent | None:
+        row = await self._connection.fetchrow(
+            _SQL["change_agent"],
+            agent.workspace_id,
+            agent.agent_id,
+            agent.display_name,
+            agent.primary_language,
+            list(agent.custom_variables),
+            dict(agent.config),
+            agent.agent_type,
+        )
+        return None if row is None else _agent(row)
+
+    async def archive_agent(self, workspace_id: WorkspaceId, agent_id: AgentId) -> bool:
+        archived = row_count(await self._connection.execute(_SQL["archive_agent"], workspace_id, agent_id)) == 1
+        if archived:
+            await self._connection.execute(_SQL["detach_numbers"], workspace_id, agent_id)
+        return archived
+
+    async def attach_number(self, workspace_id: WorkspaceId, number_id: NumberId, agent_id: AgentId) -> bool:
+        status = await self._connection.execute(_SQL["attach_number"], workspace_id, number_id, agent_id)
+        return row_count(status) == 1
+
+    async def detach_number(self, workspace_id: WorkspaceId, number_id: NumberId, agent_id: AgentId) -> bool:
+        status = await self._connection.execute(_SQL["detach_number"], workspace_id, number_id, agent_id)
+        return row_count(status) == 1
+
+    async def attached_agents(self, workspace_id: WorkspaceId) -> Mapping[AgentId, str]:
+        rows = await self._connection.fetch(_SQL["attached_agents"], workspace_id)
+        return {row["agent_id"]: row["display_name"] for row in rows}
+
+    async def campaign_showing(self, workspace_id: WorkspaceId, number: str) -> str | None:
+        name: str | None = await self._connection.fetchval(_SQL["campaign_showing"], workspace_id, number)
+        return name
+
+    async def individual_call_shows(self, workspace_id: WorkspaceId, number: str) -> bool:
+        return bool(await self._connection.fetchval(_COVERAGE["individual_call_shows"], workspace_id, number))
 
     async def change_handling(
         self, workspace_id: WorkspaceId, agent_id: AgentId, handling: AnswerHandling
@@ -157,6 +200,8 @@ def _agent(row: asyncpg.Record) -> Agent:
         config=row["config"],
         created_at=row["created_at"],
         updated_at=row["updated_at"],
+        version=row["version"],
+        archived_at=row["archived_at"],
     )
 
 
@@ -168,6 +213,7 @@ def _number(row: asyncpg.Record) -> CallingNumber:
         display_name=row["display_name"],
         trunk_id=row["trunk_id"],
         created_at=row["created_at"],
+        agent_id=row["agent_id"],
     )
 
 

@@ -33,7 +33,7 @@ class HandlingRequest(msgspec.Struct, forbid_unknown_fields=True):
 @ROUTES.add("GET", "/agents/{agent_id}/handling", errors=(404,))
 async def read_handling(services: Services, principal: Principal, agent_id: UUID) -> HandlingView:
     """How answered calls of the agent are handled."""
-    return _shown(await agents.read_agent(services.store, principal, AgentId(agent_id)))
+    return _shown(await agents.read_agent(services.store, principal, AgentId(agent_id), or_archived=True))
 
 
 @ROUTES.add("PUT", "/agents/{agent_id}/handling", errors=(404,))

@@ -50,9 +50,9 @@ async def add_number(services: Services, principal: Principal, body: NumberReque
     return _shown(await numbers.add_number(services.store, principal, body.number, body.display_name, trunk_id), 0)
 
 
-@ROUTES.add("DELETE", "/numbers/{number_id}", status=204, errors=(404,))
+@ROUTES.add("DELETE", "/numbers/{number_id}", status=204, errors=(404, 409))
 async def remove_number(services: Services, principal: Principal, number_id: UUID) -> None:
-    """Take a calling number out of the workspace."""
+    """Take a calling number out of the workspace; refused while somebody may be called from it."""
     await numbers.remove_number(services.store, principal, NumberId(number_id))
 
 

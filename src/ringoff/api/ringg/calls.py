@@ -22,6 +22,13 @@ DIRECTION = "outbound"
 INITIATED = "Call initiated successfully"
 
 
+class SmartFormatter(msgspec.Struct, forbid_unknown_fields=True):
+    extract_first_name: bool = False
+    transliteration: bool = False
+    """Refused when true: nothing here writes a name in another script."""
+    transliteration_language: dict[str, str] | None = None
+
+
 class CallRequest(msgspec.Struct, forbid_unknown_fields=True):
     """The last three have no effect here; those of ``_NOT_SUPPORTED`` are refused when they ask for something."""
 
@@ -34,7 +41,7 @@ class CallRequest(msgspec.Struct, forbid_unknown_fields=True):
     call_config: dict[str, Any] | None = None
     number_pool_id: str | None = None
     voice_id: str | None = None
-    smart_formatter: dict[str, Any] | None = None
+    smart_formatter: SmartFormatter | None = None
     callback_url: str | None = None
     callback_args: dict[str, Any] | None = None
     version_id: str | None = None
@@ -93,6 +100,7 @@ async def _register(services: Services, principal: Principal, body: CallRequest)
         from_numbers=_several(body.from_number),
         custom_args=body.custom_args_values or {},
         call_config=parse_call_config(body.call_config, "call_config"),
+        extract_first_name=body.smart_formatter is not None and body.smart_formatter.extract_first_name,
     )
     call = await calls.register_individual(services.store, principal, request, services.clock.now())
     return InitiatedCallAnswer(data=_initiated(call))
@@ -103,9 +111,11 @@ def _refuse_unsupported(body: CallRequest) -> None:
     for name in _NOT_SUPPORTED:
         if getattr(body, name):
             raise InvalidInput(f"{name} is not supported yet", field=name)
-    for name, value in (body.smart_formatter or {}).items():
-        if value is True:
-            raise InvalidInput(f"smart_formatter.{name} is not supported yet", field=f"smart_formatter.{name}")
+    if body.smart_formatter is not None and body.smart_formatter.transliteration:
+        raise InvalidInput(
+            "smart_formatter.transliteration is not supported: give the name in the script that the agent speaks",
+            field="smart_formatter.transliteration",
+        )
 
 
 def _several(given: str | list[str] | None) -> list[str] | None:

@@ -110,30 +110,18 @@ async def save_campaign(
     """Upload a CSV of contacts: a draft campaign with one registered call for each row."""
     if form.transliterate_callee_name:
         raise InvalidInput("transliterate_callee_name is not supported yet", field="transliterate_callee_name")
-    given = {"variables_map": parse_json(form.variables_map, "variables_map")}
-    variables_map = convert(given, VariablesMap, strict=True).variables_map
-    saved = await campaigns.save(
-        services.store,
+    return await save_list(
+        services,
         principal,
-        CampaignForm(
-            agent_id=AgentId(form.agent_id),
-            name=form.campaign_name,
-            country_code=form.country_code,
-            variables_map=variables_map,
-            call_config=parse_call_config(parse_json(form.call_config, "call_config"), "call_config"),
-            start_time=form.campaign_start_time,
-            end_time=form.campaign_end_time,
-            remove_invalid_rows=form.remove_invalid_rows,
-        ),
-        file.file,
-        services.clock.now(),
-    )
-    return SavedCampaignAnswer(
-        list_id=str(saved.campaign_id),
-        custom_args_values=[dict(row) for row in saved.sample],
-        total_rows=saved.total_count,
-        successful_rows=saved.valid_count,
-        failed_rows=saved.invalid_count,
+        file,
+        agent_id=form.agent_id,
+        name=form.campaign_name,
+        country_code=form.country_code,
+        variables_map=form.variables_map,
+        call_config=form.call_config,
+        start_time=form.campaign_start_time,
+        end_time=form.campaign_end_time,
+        remove_invalid_rows=form.remove_invalid_rows,
     )
 
 
@@ -165,14 +153,56 @@ async def list_campaigns(services: Services, principal: Principal, query: Campai
     )
 
 
-async def _start(
+async def save_list(
+    services: Services,
+    principal: Principal,
+    file: UploadFile,
+    *,
+    agent_id: UUID,
+    name: str,
+    country_code: str,
+    variables_map: str,
+    call_config: str,
+    start_time: str | None = None,
+    end_time: str | None = None,
+    remove_invalid_rows: bool = False,
+) -> SavedCampaignAnswer:
+    """What this route and its ancestor share: the map and the configuration are JSON texts."""
+    given = {"variables_map": parse_json(variables_map, "variables_map")}
+    saved = await campaigns.save(
+        services.store,
+        principal,
+        CampaignForm(
+            agent_id=AgentId(agent_id),
+            name=name,
+            country_code=country_code,
+            variables_map=convert(given, VariablesMap, strict=True).variables_map,
+            call_config=parse_call_config(parse_json(call_config, "call_config"), "call_config"),
+            start_time=start_time,
+            end_time=end_time,
+            remove_invalid_rows=remove_invalid_rows,
+        ),
+        file.file,
+        services.clock.now(),
+    )
+    return SavedCampaignAnswer(
+        list_id=str(saved.campaign_id),
+        custom_args_values=[dict(row) for row in saved.sample],
+        total_rows=saved.total_count,
+        successful_rows=saved.valid_count,
+        failed_rows=saved.invalid_count,
+    )
+
+
+async def start_list(
     services: Services, principal: Principal, body: StartRequest | StartRequestV2
-) -> StartedCampaignAnswer:
+) -> campaigns.StartedCampaign:
+    """What all routes that start a list share."""
     if body.callback_url:
         raise InvalidInput("callback_url is not supported yet", field="callback_url")
     if body.from_numbers is None:
         raise InvalidInput("Missing required field: from_numbers", field="from_numbers")
-    started = await campaigns.start(
+    return await campaigns.start(
         services.store,
         principal,
         AgentId(body.agent_id),
@@ -180,6 +210,12 @@ async def _start(
         body.from_numbers,
         now=services.clock.now(),
     )
+
+
+async def _start(
+    services: Services, principal: Principal, body: StartRequest | StartRequestV2
+) -> StartedCampaignAnswer:
+    started = await start_list(services, principal, body)
     return StartedCampaignAnswer(has_ongoing_calls=started.has_ongoing_calls)
 
 

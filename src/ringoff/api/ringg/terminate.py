@@ -1,4 +1,4 @@
-"""``PATCH /campaign/terminate`` and its five aliases: the kill switch, in the words that clients already speak."""
+"""``PATCH /campaign/terminate``, its aliases and its ancestor: the kill switch, in the words that clients speak."""
 
 from typing import Annotated, Any, Final
 
@@ -116,6 +116,16 @@ async def terminate_by_numbers(
 ) -> Answer[TerminatedAnswer]:
     """Alias with mobile_numbers only."""
     return await _terminate_exactly(services, principal, headers, body, frozenset({"mobile_numbers"}))
+
+
+@ROUTES.add(
+    "PATCH", "/calling/terminate", documented_body=TerminateRequest, deprecated=True, answer_headers=ANSWER_HEADERS
+)
+async def terminate_calling(
+    services: Services, principal: Principal, headers: OrderHeaders, body: dict[str, Any]
+) -> Answer[TerminatedAnswer]:
+    """Ancestor of the route of today, with the same selectors."""
+    return await _terminate(services, principal, headers, parse_selector(body))
 
 
 async def _terminate_exactly(

@@ -23,7 +23,7 @@ UPDATE campaign SET total_count = $3 WHERE workspace_id = $1 AND campaign_id = $
 SELECT campaign_id, workspace_id, agent_id, name, status, epoch, trunk_id, calling_numbers, call_config, start_at,
     end_at, created_at, updated_at, total_count
 FROM campaign
-WHERE workspace_id = $1 AND campaign_id = $2 AND kind = 'list'
+WHERE workspace_id = $1 AND campaign_id = $2 AND kind = 'list' AND deleted_at IS NULL
 
 -- name: start
 UPDATE campaign
@@ -31,7 +31,7 @@ SET status = CASE WHEN start_at > coalesce($5::timestamptz, statement_timestamp(
     trunk_id = $3,
     calling_numbers = $4,
     updated_at = clock_timestamp()
-WHERE workspace_id = $1 AND campaign_id = $2 AND kind = 'list' AND status = 'draft'
+WHERE workspace_id = $1 AND campaign_id = $2 AND kind = 'list' AND status = 'draft' AND deleted_at IS NULL
 RETURNING campaign_id, workspace_id, agent_id, name, status, epoch, trunk_id, calling_numbers, call_config, start_at,
     end_at, created_at, updated_at, total_count
 
@@ -63,6 +63,7 @@ SET status = CASE WHEN start_at > coalesce($7::timestamptz, statement_timestamp(
     total_count = total_count + $6,
     updated_at = clock_timestamp()
 WHERE workspace_id = $1 AND campaign_id = $2 AND kind = 'list' AND status = 'terminated' AND epoch = $3
+  AND deleted_at IS NULL
 RETURNING campaign_id, workspace_id, agent_id, name, status, epoch, trunk_id, calling_numbers, call_config, start_at,
     end_at, created_at, updated_at, total_count
 
@@ -70,12 +71,27 @@ RETURNING campaign_id, workspace_id, agent_id, name, status, epoch, trunk_id, ca
 SELECT campaign_id, workspace_id, agent_id, name, status, epoch, trunk_id, calling_numbers, call_config, start_at,
     end_at, created_at, updated_at, total_count
 FROM campaign
-WHERE workspace_id = $1 AND kind = 'list'
+WHERE workspace_id = $1 AND kind = 'list' AND deleted_at IS NULL
 ORDER BY campaign_id DESC
 LIMIT $2 OFFSET $3
 
 -- name: count_campaigns
-SELECT count(*) FROM campaign WHERE workspace_id = $1 AND kind = 'list'
+SELECT count(*) FROM campaign WHERE workspace_id = $1 AND kind = 'list' AND deleted_at IS NULL
+
+-- name: running_campaigns
+-- Started and not done, whatever more states there may be.
+SELECT campaign_id, workspace_id, agent_id, name, status, epoch, trunk_id, calling_numbers, call_config, start_at,
+    end_at, created_at, updated_at, total_count
+FROM campaign
+WHERE workspace_id = $1 AND kind = 'list' AND status NOT IN ('draft', 'completed', 'terminated')
+ORDER BY campaign_id DESC
+LIMIT $2
+
+-- name: delete_list
+-- A list that is dialled, or waits for its start, is ended first: nothing that was deleted may ring.
+UPDATE campaign SET deleted_at = clock_timestamp(), updated_at = clock_timestamp()
+WHERE workspace_id = $1 AND campaign_id = $2 AND kind = 'list' AND status IN ('draft', 'completed', 'terminated')
+  AND deleted_at IS NULL
 
 -- name: status_counts
 SELECT v.campaign_id,

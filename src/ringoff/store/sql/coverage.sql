@@ -177,3 +177,16 @@ SELECT v.call_id, v.campaign_id, v.kind = 'individual' AS is_individual, v.agent
 FROM call_effective v
 WHERE v.workspace_id = $1 AND v.call_id = ANY($2::uuid[])
 ORDER BY v.call_id
+
+-- name: individual_call_shows
+-- Whether an individual call that waits, or may come back from the wire, shows this number. As dear as what is pending; what a
+-- fence of numbers has ended counts until it is settled.
+SELECT EXISTS (
+    SELECT FROM campaign k
+    JOIN call c ON c.campaign_id = k.campaign_id AND c.epoch = k.epoch
+    WHERE k.workspace_id = $1 AND k.kind = 'individual' AND c.status IN ('registered', 'retry') AND c.calling_number = $2
+) OR EXISTS (
+    SELECT FROM campaign k
+    JOIN call c ON c.campaign_id = k.campaign_id AND c.epoch = k.epoch
+    WHERE k.workspace_id = $1 AND k.kind = 'individual' AND c.status = 'ongoing' AND c.calling_number = $2
+)

@@ -34,28 +34,72 @@ RETURNING api_key_id, workspace_id, name, prefix, created_at, revoked_at
 INSERT INTO agent (workspace_id, display_name, agent_type, primary_language, custom_variables, config)
 VALUES ($1, $2, $3, $4, $5, $6)
 RETURNING agent_id, workspace_id, display_name, agent_type, primary_language, custom_variables, config, handling_kind,
-    handling_target, handling_is_failure_retried, created_at,
-    updated_at
+    handling_target, handling_is_failure_retried, version, archived_at, created_at, updated_at
 
 -- name: agent
 SELECT agent_id, workspace_id, display_name, agent_type, primary_language, custom_variables, config, handling_kind,
-    handling_target, handling_is_failure_retried, created_at,
-    updated_at
+    handling_target, handling_is_failure_retried, version, archived_at, created_at, updated_at
 FROM agent
 WHERE workspace_id = $1 AND agent_id = $2
+
+-- name: agent_to_edit
+-- Held to the end of the transaction, so that of two edits the later one builds on the earlier. Campaigns that name the agent
+-- do not wait for it.
+SELECT agent_id, workspace_id, display_name, agent_type, primary_language, custom_variables, config, handling_kind,
+    handling_target, handling_is_failure_retried, version, archived_at, created_at, updated_at
+FROM agent
+WHERE workspace_id = $1 AND agent_id = $2 AND archived_at IS NULL
+FOR NO KEY UPDATE
+
+-- name: change_agent
+UPDATE agent
+SET display_name = $3, primary_language = $4, custom_variables = $5, config = $6, agent_type = $7, version = version + 1,
+    updated_at = clock_timestamp()
+WHERE workspace_id = $1 AND agent_id = $2 AND archived_at IS NULL
+RETURNING agent_id, workspace_id, display_name, agent_type, primary_language, custom_variables, config, handling_kind,
+    handling_target, handling_is_failure_retried, version, archived_at, created_at, updated_at
+
+-- name: archive_agent
+UPDATE agent SET archived_at = clock_timestamp()
+WHERE workspace_id = $1 AND agent_id = $2 AND archived_at IS NULL
+
+-- name: detach_numbers
+UPDATE number SET agent_id = NULL WHERE workspace_id = $1 AND agent_id = $2
+
+-- name: attach_number
+UPDATE number SET agent_id = $3
+WHERE workspace_id = $1 AND number_id = $2 AND agent_id IS NULL
+
+-- name: detach_number
+UPDATE number SET agent_id = NULL
+WHERE workspace_id = $1 AND number_id = $2 AND agent_id = $3
+
+-- name: attached_agents
+SELECT a.agent_id, a.display_name
+FROM agent a
+WHERE a.workspace_id = $1
+  AND EXISTS (SELECT FROM number n WHERE n.workspace_id = a.workspace_id AND n.agent_id = a.agent_id)
+
+-- name: campaign_showing
+-- Of a list that is started and not done, whatever more states there may be.
+SELECT k.name
+FROM campaign k
+WHERE k.workspace_id = $1 AND k.kind = 'list' AND k.status NOT IN ('draft', 'completed', 'terminated')
+  AND $2 = ANY (k.calling_numbers)
+ORDER BY k.campaign_id
+LIMIT 1
 
 -- name: change_handling
 UPDATE agent
 SET handling_kind = $3, handling_target = $4, handling_is_failure_retried = $5, updated_at = clock_timestamp()
 WHERE workspace_id = $1 AND agent_id = $2
 RETURNING agent_id, workspace_id, display_name, agent_type, primary_language, custom_variables, config, handling_kind,
-    handling_target, handling_is_failure_retried, created_at, updated_at
+    handling_target, handling_is_failure_retried, version, archived_at, created_at, updated_at
 
 -- name: agents
 -- Uploads know their size; only individual calls are counted one by one.
 SELECT a.agent_id, a.workspace_id, a.display_name, a.agent_type, a.primary_language, a.custom_variables, a.config,
-    a.handling_kind, a.handling_target, a.handling_is_failure_retried,
-    a.created_at, a.updated_at,
+    a.handling_kind, a.handling_target, a.handling_is_failure_retried, a.version, a.archived_at, a.created_at, a.updated_at,
     (
         SELECT coalesce(sum(k.total_count), 0)
         FROM campaign k
@@ -68,7 +112,7 @@ SELECT a.agent_id, a.workspace_id, a.display_name, a.agent_type, a.primary_langu
         WHERE k.workspace_id = a.workspace_id AND k.agent_id = a.agent_id AND k.kind = 'individual'
     ) AS call_count
 FROM agent a
-WHERE a.workspace_id = $1
+WHERE a.workspace_id = $1 AND a.archived_at IS NULL
 ORDER BY a.created_at DESC, a.agent_id DESC
 LIMIT $2 OFFSET $3
 
@@ -111,19 +155,19 @@ RETURNING trunk_id, workspace_id, name, driver, cps_max, channels_max, is_enable
 -- name: add_number
 INSERT INTO number (workspace_id, number, display_name, trunk_id) VALUES ($1, $2, $3, $4)
 ON CONFLICT ON CONSTRAINT one_number_per_workspace DO NOTHING
-RETURNING number_id, workspace_id, number, display_name, trunk_id, created_at
+RETURNING number_id, workspace_id, number, display_name, trunk_id, agent_id, created_at
 
 -- name: number
-SELECT number_id, workspace_id, number, display_name, trunk_id, created_at
+SELECT number_id, workspace_id, number, display_name, trunk_id, agent_id, created_at
 FROM number
 WHERE workspace_id = $1 AND number_id = $2
 
 -- name: remove_number
 DELETE FROM number WHERE workspace_id = $1 AND number_id = $2
-RETURNING number_id, workspace_id, number, display_name, trunk_id, created_at
+RETURNING number_id, workspace_id, number, display_name, trunk_id, agent_id, created_at
 
 -- name: numbers
-SELECT n.number_id, n.workspace_id, n.number, n.display_name, n.trunk_id, n.created_at,
+SELECT n.number_id, n.workspace_id, n.number, n.display_name, n.trunk_id, n.agent_id, n.created_at,
     (
         SELECT count(*)
         FROM dial_attempt a
@@ -134,6 +178,6 @@ WHERE n.workspace_id = $1
 ORDER BY n.created_at, n.number_id
 
 -- name: numbers_matching
-SELECT g.given, n.number_id, n.workspace_id, n.number, n.display_name, n.trunk_id, n.created_at
+SELECT g.given, n.number_id, n.workspace_id, n.number, n.display_name, n.trunk_id, n.agent_id, n.created_at
 FROM unnest($2::text[]) AS g (given)
 JOIN number n ON n.workspace_id = $1 AND (n.number = g.given OR n.number_id::text = lower(g.given))
