@@ -32,5 +32,5 @@ def test_every_part_runs_and_the_table_is_whole() -> None:
     # The libraries that it compares with are no dependency of the tests: `make bench` installs them.
     has_rivals = PYTHON.exists()
     assert (LEFT_OUT in done.stdout) is not has_rivals, done.stdout
-    assert len(rows) == 1 + 16 + (3 if has_rivals else 0), done.stdout
+    assert len(rows) == 1 + 18 + (3 if has_rivals else 0), done.stdout
     assert {row[-1].strip() for row in rows[1:]} <= {"yes", "NO"}

@@ -27,6 +27,14 @@ NEW_AGENT = {
     "intro_message": "d",
 }
 
+ANALYTICS = (
+    "platform-analytics",
+    "drill-down-analytics",
+    "number-analytics",
+    "duration-distribution",
+    "classification-analytics",
+)
+
 Attack = tuple[dict[str, Any], int]
 """The request of a stranger that names things of ours, and the answer that it deserves."""
 
@@ -60,6 +68,18 @@ def attacks(ours: Tenant, theirs: Tenant, list_id: str, call_id: str, key_id: st
             200,
         ),
         ("GET", f"{COMPATIBLE}/calling/call-details"): ({"params": {"id": call_id}}, 404),
+        ("POST", f"{COMPATIBLE}/calling/history/download"): (
+            {"params": {"agent_id": ours.agent_id, "bulk_list_id": list_id, "call_id": call_id}},
+            200,
+        ),
+        **{
+            ("GET", f"{COMPATIBLE}/analytics/{name}"): (
+                {"params": {"agent_id": ours.agent_id, "bulk_list_id": list_id}},
+                200,
+            )
+            for name in ANALYTICS
+        },
+        ("GET", f"{NATIVE}/calls"): ({"params": {"agent_id": ours.agent_id, "campaign_id": list_id}}, 200),
         ("POST", f"{COMPATIBLE}/campaign/save"): ({"data": save_fields(theirs, agent_id=ours.agent_id), **upload}, 400),
         ("POST", f"{COMPATIBLE}/campaign/start"): ({"json": start}, 404),
         ("POST", f"{COMPATIBLE}/campaign/v2/start"): ({"json": start | {"from_numbers": [ours.number_id]}}, 404),

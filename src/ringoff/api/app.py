@@ -14,9 +14,10 @@ from ringoff.api.access import RequestLog
 from ringoff.api.carriers import carrier_routes
 from ringoff.api.errors import ErrorShape, plain_response
 from ringoff.api.native import api_keys, handlings, health, numbers, subscriptions, suppressions, trunks
+from ringoff.api.native import calls as native_calls
 from ringoff.api.native import terminations as native_terminations
 from ringoff.api.openapi import document
-from ringoff.api.ringg import agents, calls, campaigns, history, terminate, workspace
+from ringoff.api.ringg import agents, analytics, calls, campaigns, download, history, terminate, workspace
 from ringoff.api.routing import Operation, RouteTable, routes_of
 from ringoff.api.services import ApiLimits, Services
 from ringoff.observability.metrics import CONTENT_TYPE as METRICS_TYPE
@@ -38,9 +39,12 @@ _TABLES: Final[tuple[RouteTable, ...]] = (
     calls.ROUTES,
     history.HISTORY_ROUTES,
     history.DETAIL_ROUTES,
+    download.ROUTES,
+    analytics.ROUTES,
     campaigns.ROUTES,
     terminate.ROUTES,
     native_terminations.ROUTES,
+    native_calls.ROUTES,
     suppressions.ROUTES,
     subscriptions.ROUTES,
     trunks.ROUTES,
@@ -55,6 +59,7 @@ _SHAPE_BY_PREFIX: Final = (
     ("/ca/api/v0/calling/outbound", ErrorShape.CODED),
     ("/ca/api/v0/calling/v2", ErrorShape.CODED),
     ("/ca/api/v0/calling/history", ErrorShape.CODED),
+    ("/ca/api/v0/analytics", ErrorShape.CODED),
     ("/ca/api/v0/public/agent", ErrorShape.AGENT),
     ("/ca/api/v0", ErrorShape.DETAIL),
     ("", ErrorShape.NATIVE),
