@@ -123,9 +123,13 @@ def query_texts(request: Request, struct: type[msgspec.Struct]) -> dict[str, str
 def _repeatable(struct: type[msgspec.Struct]) -> frozenset[str]:
     described = msgspec.inspect.type_info(struct)
     assert isinstance(described, msgspec.inspect.StructType), "a query is a struct"
-    return frozenset(
-        field.encode_name for field in described.fields if isinstance(field.type, msgspec.inspect.ListType)
-    )
+    return frozenset(field.encode_name for field in described.fields if _is_list(field.type))
+
+
+def _is_list(described: msgspec.inspect.Type) -> bool:
+    if isinstance(described, msgspec.inspect.UnionType):
+        return any(_is_list(one) for one in described.types)
+    return isinstance(described, msgspec.inspect.ListType)
 
 
 def header_texts(request: Request, struct: type[msgspec.Struct]) -> dict[str, str]:

@@ -12,6 +12,8 @@ from ringoff.store.connection import Connection
 from ringoff.store.sql_loader import load
 
 _SQL = load("history")
+_PENDING_PAGE: Final = {False: _SQL["ids_pending"], True: _SQL["ids_pending_beside_fences"]}
+_PENDING_COUNT: Final = {False: _SQL["count_pending"], True: _SQL["count_pending_beside_fences"]}
 _MS: Final = timedelta(milliseconds=1)
 
 
@@ -28,12 +30,13 @@ class PostgresHistory:
         await self._connection.execute(_SQL["limit_time"], str(timeout_ms))
 
     async def page(self, workspace_id: WorkspaceId, filter: CallFilter) -> Sequence[CallId]:
-        rows = await self._connection.fetch(*page_statement(workspace_id, filter))
+        is_fenced = await self._is_fenced(workspace_id, filter)
+        rows = await self._connection.fetch(*page_statement(workspace_id, filter, is_fenced=is_fenced))
         return [row["call_id"] for row in rows]
 
     async def count(self, workspace_id: WorkspaceId, filter: CallFilter, count_max: int) -> Counted:
-        total = 0
-        for statement in count_statements(workspace_id, filter, count_max + 1):
+        total, is_fenced = 0, await self._is_fenced(workspace_id, filter)
+        for statement in count_statements(workspace_id, filter, count_max + 1, is_fenced=is_fenced):
             total += await self._connection.fetchval(*statement)
             if total > count_max:
                 break
@@ -44,6 +47,12 @@ class PostgresHistory:
             if kept is not None and kept > count_max:
                 return Counted(kept, True)
         return Counted(count_max + 1, False)
+
+    async def _is_fenced(self, workspace_id: WorkspaceId, filter: CallFilter) -> bool:
+        """Whether pending calls must be asked for one by one: nearly never."""
+        if filter.status not in TERMINABLE:
+            return False
+        return bool(await self._connection.fetchval(_SQL["has_number_fences"], workspace_id))
 
     async def shown(self, workspace_id: WorkspaceId, call_ids: Sequence[CallId]) -> Sequence[CallRow]:
         rows = await self._connection.fetch(_SQL["shown"], workspace_id, call_ids)
@@ -62,7 +71,7 @@ class PostgresHistory:
         return [AttemptTally(**dict(row)) for row in rows]
 
 
-def page_statement(workspace_id: WorkspaceId, filter: CallFilter) -> tuple[Any, ...]:
+def page_statement(workspace_id: WorkspaceId, filter: CallFilter, *, is_fenced: bool) -> tuple[Any, ...]:
     """The one statement that finds the page of a filter, and its arguments."""
     matching, page = _matching(workspace_id, filter), (filter.limit, filter.offset)
     match filter.status:
@@ -75,12 +84,14 @@ def page_statement(workspace_id: WorkspaceId, filter: CallFilter) -> tuple[Any, 
         case CallStatus.CANCELLED:
             return (_SQL["ids_cancelled"], *matching, *page)
         case pending if pending in TERMINABLE:
-            return (_SQL["ids_pending"], *matching, *page, pending)
+            return (_PENDING_PAGE[is_fenced], *matching, *page, pending)
         case ended:
             return (_SQL["ids_ended"], *matching, *page, ended)
 
 
-def count_statements(workspace_id: WorkspaceId, filter: CallFilter, count_max: int) -> list[tuple[Any, ...]]:
+def count_statements(
+    workspace_id: WorkspaceId, filter: CallFilter, count_max: int, *, is_fenced: bool
+) -> list[tuple[Any, ...]]:
     """The statements whose sum is the number of calls that a filter matches, each counting up to ``count_max``."""
     matching = _matching(workspace_id, filter)
     match filter.status:
@@ -91,7 +102,7 @@ def count_statements(workspace_id: WorkspaceId, filter: CallFilter, count_max: i
         case CallStatus.ONGOING:
             return [(_SQL["count_ongoing"], *matching, count_max)]
         case pending if pending in TERMINABLE:
-            return [(_SQL["count_pending"], *matching, count_max, pending)]
+            return [(_PENDING_COUNT[is_fenced], *matching, count_max, pending)]
         case ended:
             counts = [(_SQL["count_ended"], *matching, count_max, ended)]
             return [*counts, (_SQL["count_fenced"], *matching, count_max)] if ended == CallStatus.CANCELLED else counts

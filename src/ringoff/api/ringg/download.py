@@ -79,7 +79,7 @@ async def download_history(services: Services, principal: Principal, query: Down
     if query.call_type != "outbound" or query.status == "forwarded":
         pages = _nothing()
     # What the database refuses is an error still, before the first byte has left.
-    first = await anext(pages, ())
+    first = await anext(pages, None) or ()
     streamed = zip_stream(FILE_NAME, services.clock.now(), _lines(first, pages, with_analysis=query.include_analysis))
     headers = {"Content-Disposition": 'attachment; filename="call_history.zip"'}
     return StreamingResponse(streamed, media_type="application/zip", headers=headers)

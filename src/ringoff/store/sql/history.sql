@@ -2,8 +2,8 @@
 -- walk the indexes by raw status, and judge fences as the view does; what is shown of a call is read from call_effective.
 --
 -- Of pages: $2 and $3 a range of ids (the first is inside, the second is not), $4 agents, $5 a list campaign, $6 limit, $7 offset.
--- Several campaigns are merged: at most as many campaigns as rows are wanted can have one of the newest rows, and each of those gives
--- at most that many.
+-- Several campaigns are merged in three steps. Only as many campaigns as rows are wanted can have one of the newest rows. An eighth of
+-- the page from each of them gives a bound that the page is not below. Above the bound there are hardly more rows than the page has.
 
 -- name: steer
 -- Rows come in the order of an index, one campaign after the other. A plan that sorts or hashes reads everything first, and looks
@@ -15,6 +15,9 @@ SELECT set_config('enable_sort', 'off', true), set_config('enable_hashjoin', 'of
 -- name: limit_time
 SELECT set_config('statement_timeout', $1, true)
 
+-- name: has_number_fences
+SELECT EXISTS (SELECT FROM number_fence f WHERE f.workspace_id = $1)
+
 -- name: ids_of_workspace
 SELECT c.call_id
 FROM call c
@@ -24,12 +27,13 @@ LIMIT $4 OFFSET $5
 
 -- name: ids_of_campaigns
 WITH mine AS MATERIALIZED (
-    SELECT k.campaign_id, newest.call_id
+    SELECT k.campaign_id
     FROM campaign k
     CROSS JOIN LATERAL (
         SELECT c.call_id
         FROM call c
-        WHERE c.workspace_id = $1 AND c.campaign_id = k.campaign_id AND c.call_id >= $2 AND c.call_id < $3
+        WHERE c.workspace_id = $1 AND c.campaign_id = k.campaign_id
+          AND c.call_id >= $2 AND c.call_id < $3
         ORDER BY c.call_id DESC
         LIMIT 1
     ) newest
@@ -37,13 +41,29 @@ WITH mine AS MATERIALIZED (
       AND ($5::uuid IS NULL OR (k.campaign_id = $5 AND k.kind = 'list'))
     ORDER BY newest.call_id DESC
     LIMIT $6::bigint + $7::bigint
+), part AS MATERIALIZED (
+    SELECT found.call_id
+    FROM mine m
+    CROSS JOIN LATERAL (
+        SELECT c.call_id
+        FROM call c
+        WHERE c.workspace_id = $1 AND c.campaign_id = m.campaign_id
+          AND c.call_id >= $2 AND c.call_id < $3
+        ORDER BY c.call_id DESC
+        LIMIT ($6::bigint + $7::bigint) / 8 + 1
+    ) found
+    ORDER BY found.call_id DESC
+    LIMIT $6::bigint + $7::bigint
+), bound AS MATERIALIZED (
+    SELECT coalesce((SELECT p.call_id FROM part p ORDER BY p.call_id DESC LIMIT 1 OFFSET $6::bigint + $7::bigint - 1), $2) AS call_id
 )
 SELECT found.call_id
 FROM mine m
 CROSS JOIN LATERAL (
     SELECT c.call_id
     FROM call c
-    WHERE c.workspace_id = $1 AND c.campaign_id = m.campaign_id AND c.call_id >= $2 AND c.call_id < $3
+    WHERE c.workspace_id = $1 AND c.campaign_id = m.campaign_id
+      AND c.call_id >= (SELECT b.call_id FROM bound b) AND c.call_id < $3
     ORDER BY c.call_id DESC
     LIMIT $6::bigint + $7::bigint
 ) found
@@ -51,9 +71,9 @@ ORDER BY found.call_id DESC
 LIMIT $6 OFFSET $7
 
 -- name: ids_ended
--- $8 one of completed, failed, error.
+-- $8 one of completed, failed, error; of the cancelled ones, those that are written so.
 WITH mine AS MATERIALIZED (
-    SELECT k.campaign_id, newest.call_id
+    SELECT k.campaign_id
     FROM campaign k
     CROSS JOIN LATERAL (
         SELECT c.call_id
@@ -67,6 +87,21 @@ WITH mine AS MATERIALIZED (
       AND ($5::uuid IS NULL OR (k.campaign_id = $5 AND k.kind = 'list'))
     ORDER BY newest.call_id DESC
     LIMIT $6::bigint + $7::bigint
+), part AS MATERIALIZED (
+    SELECT found.call_id
+    FROM mine m
+    CROSS JOIN LATERAL (
+        SELECT c.call_id
+        FROM call c
+        WHERE c.campaign_id = m.campaign_id AND c.status = $8 AND c.status IN ('completed', 'failed', 'error', 'cancelled')
+          AND c.call_id >= $2 AND c.call_id < $3
+        ORDER BY c.call_id DESC
+        LIMIT ($6::bigint + $7::bigint) / 8 + 1
+    ) found
+    ORDER BY found.call_id DESC
+    LIMIT $6::bigint + $7::bigint
+), bound AS MATERIALIZED (
+    SELECT coalesce((SELECT p.call_id FROM part p ORDER BY p.call_id DESC LIMIT 1 OFFSET $6::bigint + $7::bigint - 1), $2) AS call_id
 )
 SELECT found.call_id
 FROM mine m
@@ -74,7 +109,7 @@ CROSS JOIN LATERAL (
     SELECT c.call_id
     FROM call c
     WHERE c.campaign_id = m.campaign_id AND c.status = $8 AND c.status IN ('completed', 'failed', 'error', 'cancelled')
-      AND c.call_id >= $2 AND c.call_id < $3
+      AND c.call_id >= (SELECT b.call_id FROM bound b) AND c.call_id < $3
     ORDER BY c.call_id DESC
     LIMIT $6::bigint + $7::bigint
 ) found
@@ -82,9 +117,9 @@ ORDER BY found.call_id DESC
 LIMIT $6 OFFSET $7
 
 -- name: ids_pending
--- $8 one of registered, retry: those of the campaign's own epoch that are behind no number fence.
+-- $8 one of registered, retry, at the campaign's own epoch, in a workspace without a number fence: the index is enough.
 WITH mine AS MATERIALIZED (
-    SELECT k.campaign_id, k.agent_id, k.epoch, newest.call_id
+    SELECT k.campaign_id, k.epoch
     FROM campaign k
     CROSS JOIN LATERAL (
         SELECT c.call_id
@@ -96,9 +131,23 @@ WITH mine AS MATERIALIZED (
     ) newest
     WHERE k.workspace_id = $1 AND ($4::uuid[] IS NULL OR k.agent_id = ANY($4))
       AND ($5::uuid IS NULL OR (k.campaign_id = $5 AND k.kind = 'list'))
-    -- A campaign may have its newest rows behind a fence; while there is one, every campaign is asked.
     ORDER BY newest.call_id DESC
-    LIMIT CASE WHEN EXISTS (SELECT FROM number_fence f WHERE f.workspace_id = $1) THEN NULL ELSE $6::bigint + $7::bigint END
+    LIMIT $6::bigint + $7::bigint
+), part AS MATERIALIZED (
+    SELECT found.call_id
+    FROM mine m
+    CROSS JOIN LATERAL (
+        SELECT c.call_id
+        FROM call c
+        WHERE c.campaign_id = m.campaign_id AND c.status = $8 AND c.status IN ('registered', 'retry') AND c.epoch = m.epoch
+          AND c.call_id >= $2 AND c.call_id < $3
+        ORDER BY c.call_id DESC
+        LIMIT ($6::bigint + $7::bigint) / 8 + 1
+    ) found
+    ORDER BY found.call_id DESC
+    LIMIT $6::bigint + $7::bigint
+), bound AS MATERIALIZED (
+    SELECT coalesce((SELECT p.call_id FROM part p ORDER BY p.call_id DESC LIMIT 1 OFFSET $6::bigint + $7::bigint - 1), $2) AS call_id
 )
 SELECT found.call_id
 FROM mine m
@@ -106,12 +155,70 @@ CROSS JOIN LATERAL (
     SELECT c.call_id
     FROM call c
     WHERE c.campaign_id = m.campaign_id AND c.status = $8 AND c.status IN ('registered', 'retry') AND c.epoch = m.epoch
-      AND c.call_id >= $2 AND c.call_id < $3
+      AND c.call_id >= (SELECT b.call_id FROM bound b) AND c.call_id < $3
+    ORDER BY c.call_id DESC
+    LIMIT $6::bigint + $7::bigint
+) found
+ORDER BY found.call_id DESC
+LIMIT $6 OFFSET $7
+
+-- name: ids_pending_beside_fences
+-- The same where a number fence is not settled: it is asked for each row.
+WITH mine AS MATERIALIZED (
+    SELECT k.campaign_id, k.agent_id, k.epoch
+    FROM campaign k
+    CROSS JOIN LATERAL (
+        SELECT c.call_id
+        FROM call c
+        WHERE c.campaign_id = k.campaign_id AND c.status = $8 AND c.status IN ('registered', 'retry') AND c.epoch = k.epoch
+          AND c.call_id >= $2 AND c.call_id < $3
+          AND NOT EXISTS (
+              SELECT FROM number_fence f
+              WHERE f.workspace_id = $1 AND f.called_number = c.called_number
+                AND (f.campaign_id IS NULL OR f.campaign_id = k.campaign_id) AND (f.agent_id IS NULL OR f.agent_id = k.agent_id)
+                AND pg_visible_in_snapshot(c.registered_xid, f.registered_in)
+          )
+        ORDER BY c.call_id DESC
+        LIMIT 1
+    ) newest
+    WHERE k.workspace_id = $1 AND ($4::uuid[] IS NULL OR k.agent_id = ANY($4))
+      AND ($5::uuid IS NULL OR (k.campaign_id = $5 AND k.kind = 'list'))
+    ORDER BY newest.call_id DESC
+    LIMIT $6::bigint + $7::bigint
+), part AS MATERIALIZED (
+    SELECT found.call_id
+    FROM mine m
+    CROSS JOIN LATERAL (
+        SELECT c.call_id
+        FROM call c
+        WHERE c.campaign_id = m.campaign_id AND c.status = $8 AND c.status IN ('registered', 'retry') AND c.epoch = m.epoch
+          AND c.call_id >= $2 AND c.call_id < $3
+          AND NOT EXISTS (
+              SELECT FROM number_fence f
+              WHERE f.workspace_id = $1 AND f.called_number = c.called_number
+                AND (f.campaign_id IS NULL OR f.campaign_id = m.campaign_id) AND (f.agent_id IS NULL OR f.agent_id = m.agent_id)
+                AND pg_visible_in_snapshot(c.registered_xid, f.registered_in)
+          )
+        ORDER BY c.call_id DESC
+        LIMIT ($6::bigint + $7::bigint) / 8 + 1
+    ) found
+    ORDER BY found.call_id DESC
+    LIMIT $6::bigint + $7::bigint
+), bound AS MATERIALIZED (
+    SELECT coalesce((SELECT p.call_id FROM part p ORDER BY p.call_id DESC LIMIT 1 OFFSET $6::bigint + $7::bigint - 1), $2) AS call_id
+)
+SELECT found.call_id
+FROM mine m
+CROSS JOIN LATERAL (
+    SELECT c.call_id
+    FROM call c
+    WHERE c.campaign_id = m.campaign_id AND c.status = $8 AND c.status IN ('registered', 'retry') AND c.epoch = m.epoch
+      AND c.call_id >= (SELECT b.call_id FROM bound b) AND c.call_id < $3
       AND NOT EXISTS (
           SELECT FROM number_fence f
           WHERE f.workspace_id = $1 AND f.called_number = c.called_number
-            AND (f.campaign_id IS NULL OR f.campaign_id = m.campaign_id) AND (f.agent_id IS NULL OR f.agent_id = m.agent_id)
-            AND pg_visible_in_snapshot(c.registered_xid, f.registered_in)
+        AND (f.campaign_id IS NULL OR f.campaign_id = m.campaign_id) AND (f.agent_id IS NULL OR f.agent_id = m.agent_id)
+        AND pg_visible_in_snapshot(c.registered_xid, f.registered_in)
       )
     ORDER BY c.call_id DESC
     LIMIT $6::bigint + $7::bigint
@@ -191,7 +298,7 @@ FROM (
 ORDER BY found.call_id DESC
 LIMIT $6 OFFSET $7
 
--- Of counts: the same $1 to $5, $6 how far to count.
+-- Of counts: the same $1 to $5, $6 how far to count. The order matters to nobody but the planner, who takes the index that has it.
 
 -- name: count_workspace
 SELECT count(*)
@@ -202,7 +309,13 @@ SELECT count(*)
 FROM (
     SELECT
     FROM campaign k
-    JOIN call c ON c.workspace_id = $1 AND c.campaign_id = k.campaign_id AND c.call_id >= $2 AND c.call_id < $3
+    CROSS JOIN LATERAL (
+        SELECT
+        FROM call c
+        WHERE c.workspace_id = $1 AND c.campaign_id = k.campaign_id AND c.call_id >= $2 AND c.call_id < $3
+        ORDER BY c.call_id DESC
+        LIMIT $6
+    ) found
     WHERE k.workspace_id = $1 AND ($4::uuid[] IS NULL OR k.agent_id = ANY($4))
       AND ($5::uuid IS NULL OR (k.campaign_id = $5 AND k.kind = 'list'))
     LIMIT $6
@@ -214,29 +327,59 @@ SELECT count(*)
 FROM (
     SELECT
     FROM campaign k
-    JOIN call c ON c.campaign_id = k.campaign_id AND c.status = $7
-        AND c.status IN ('completed', 'failed', 'error', 'cancelled') AND c.call_id >= $2 AND c.call_id < $3
+    CROSS JOIN LATERAL (
+        SELECT
+        FROM call c
+        WHERE c.campaign_id = k.campaign_id AND c.status = $7 AND c.status IN ('completed', 'failed', 'error', 'cancelled')
+          AND c.call_id >= $2 AND c.call_id < $3
+        ORDER BY c.call_id DESC
+        LIMIT $6
+    ) found
     WHERE k.workspace_id = $1 AND ($4::uuid[] IS NULL OR k.agent_id = ANY($4))
       AND ($5::uuid IS NULL OR (k.campaign_id = $5 AND k.kind = 'list'))
     LIMIT $6
 ) counted
 
 -- name: count_pending
--- $7 one of registered, retry.
+-- $7 one of registered, retry, in a workspace without a number fence.
 SELECT count(*)
 FROM (
     SELECT
     FROM campaign k
-    JOIN call c ON c.campaign_id = k.campaign_id AND c.status = $7 AND c.status IN ('registered', 'retry')
-        AND c.epoch = k.epoch AND c.call_id >= $2 AND c.call_id < $3
+    CROSS JOIN LATERAL (
+        SELECT
+        FROM call c
+        WHERE c.campaign_id = k.campaign_id AND c.status = $7 AND c.status IN ('registered', 'retry') AND c.epoch = k.epoch
+          AND c.call_id >= $2 AND c.call_id < $3
+        ORDER BY c.call_id DESC
+        LIMIT $6
+    ) found
     WHERE k.workspace_id = $1 AND ($4::uuid[] IS NULL OR k.agent_id = ANY($4))
       AND ($5::uuid IS NULL OR (k.campaign_id = $5 AND k.kind = 'list'))
-      AND NOT EXISTS (
-          SELECT FROM number_fence f
-          WHERE f.workspace_id = $1 AND f.called_number = c.called_number
-            AND (f.campaign_id IS NULL OR f.campaign_id = k.campaign_id) AND (f.agent_id IS NULL OR f.agent_id = k.agent_id)
-            AND pg_visible_in_snapshot(c.registered_xid, f.registered_in)
-      )
+    LIMIT $6
+) counted
+
+-- name: count_pending_beside_fences
+SELECT count(*)
+FROM (
+    SELECT
+    FROM campaign k
+    CROSS JOIN LATERAL (
+        SELECT
+        FROM call c
+        WHERE c.campaign_id = k.campaign_id AND c.status = $7 AND c.status IN ('registered', 'retry') AND c.epoch = k.epoch
+          AND c.call_id >= $2 AND c.call_id < $3
+          AND NOT EXISTS (
+              SELECT FROM number_fence f
+              WHERE f.workspace_id = $1 AND f.called_number = c.called_number
+                AND (f.campaign_id IS NULL OR f.campaign_id = k.campaign_id) AND (f.agent_id IS NULL OR f.agent_id = k.agent_id)
+                AND pg_visible_in_snapshot(c.registered_xid, f.registered_in)
+          )
+        ORDER BY c.call_id DESC
+        LIMIT $6
+    ) found
+    WHERE k.workspace_id = $1 AND ($4::uuid[] IS NULL OR k.agent_id = ANY($4))
+      AND ($5::uuid IS NULL OR (k.campaign_id = $5 AND k.kind = 'list'))
     LIMIT $6
 ) counted
 
@@ -261,8 +404,14 @@ FROM (
     JOIN campaign_fence f ON f.workspace_id = $1 AND f.campaign_id = k.campaign_id AND f.settled_at IS NULL
         AND f.epoch < k.epoch
     CROSS JOIN (VALUES ('registered'), ('retry')) s (status)
-    JOIN call c ON c.campaign_id = k.campaign_id AND c.status = s.status AND c.status IN ('registered', 'retry')
-        AND c.epoch = f.epoch AND c.call_id >= $2 AND c.call_id < $3
+    CROSS JOIN LATERAL (
+        SELECT
+        FROM call c
+        WHERE c.campaign_id = k.campaign_id AND c.status = s.status AND c.status IN ('registered', 'retry')
+          AND c.epoch = f.epoch AND c.call_id >= $2 AND c.call_id < $3
+        ORDER BY c.call_id DESC
+        LIMIT $6
+    ) found
     WHERE k.workspace_id = $1 AND ($4::uuid[] IS NULL OR k.agent_id = ANY($4))
       AND ($5::uuid IS NULL OR (k.campaign_id = $5 AND k.kind = 'list'))
     UNION ALL
