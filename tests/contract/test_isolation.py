@@ -68,18 +68,6 @@ def attacks(ours: Tenant, theirs: Tenant, list_id: str, call_id: str, key_id: st
             200,
         ),
         ("GET", f"{COMPATIBLE}/calling/call-details"): ({"params": {"id": call_id}}, 404),
-        ("POST", f"{COMPATIBLE}/calling/history/download"): (
-            {"params": {"agent_id": ours.agent_id, "bulk_list_id": list_id, "call_id": call_id}},
-            200,
-        ),
-        **{
-            ("GET", f"{COMPATIBLE}/analytics/{name}"): (
-                {"params": {"agent_id": ours.agent_id, "bulk_list_id": list_id}},
-                200,
-            )
-            for name in ANALYTICS
-        },
-        ("GET", f"{NATIVE}/calls"): ({"params": {"agent_id": ours.agent_id, "campaign_id": list_id}}, 200),
         ("POST", f"{COMPATIBLE}/campaign/save"): ({"data": save_fields(theirs, agent_id=ours.agent_id), **upload}, 400),
         ("POST", f"{COMPATIBLE}/campaign/start"): ({"json": start}, 404),
         ("POST", f"{COMPATIBLE}/campaign/v2/start"): ({"json": start | {"from_numbers": [ours.number_id]}}, 404),
@@ -107,6 +95,25 @@ def attacks(ours: Tenant, theirs: Tenant, list_id: str, call_id: str, key_id: st
         ("POST", f"{NATIVE}/api-keys"): ({"json": {"name": "k"}}, 201),
         ("DELETE", f"{NATIVE}/api-keys/{{api_key_id}}"): ({}, 404),
         **order_attacks(theirs, terminated[""]),
+        **history_attacks(ours, list_id, call_id),
+    }
+
+
+def history_attacks(ours: Tenant, list_id: str, call_id: str) -> dict[tuple[str, str], Attack]:
+    """What looks back shows a stranger nothing."""
+    return {
+        ("POST", f"{COMPATIBLE}/calling/history/download"): (
+            {"params": {"agent_id": ours.agent_id, "bulk_list_id": list_id, "call_id": call_id}},
+            200,
+        ),
+        **{
+            ("GET", f"{COMPATIBLE}/analytics/{name}"): (
+                {"params": {"agent_id": ours.agent_id, "bulk_list_id": list_id}},
+                200,
+            )
+            for name in ANALYTICS
+        },
+        ("GET", f"{NATIVE}/calls"): ({"params": {"agent_id": ours.agent_id, "campaign_id": list_id}}, 200),
     }
 
 

@@ -1,7 +1,7 @@
 -- The history among ten million calls: a page by status reads a page of an index, whatever the campaign is like.
 --
 -- On a big table building them here stops dialling for as long as it takes (seconds for each million calls). Whoever wants to avoid
--- that makes both beforehand with CREATE INDEX CONCURRENTLY, in exactly these words (docs/benchmarks.md); they are found here.
+-- that makes both beforehand with CREATE INDEX CONCURRENTLY, in exactly these words; they are found here. docs/decisions/0026 has the reasons.
 
 -- One entry for each call, written when it ends.
 CREATE INDEX IF NOT EXISTS call_ended ON call (campaign_id, status, call_id)
