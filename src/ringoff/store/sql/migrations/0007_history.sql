@@ -3,6 +3,16 @@
 -- On a big table building them here stops dialling for as long as it takes (seconds for each million calls). Whoever wants to avoid
 -- that makes both beforehand with CREATE INDEX CONCURRENTLY, in exactly these words; they are found here. docs/decisions/0026 has the reasons.
 
+DO $migration$
+BEGIN
+    IF EXISTS (
+        SELECT FROM pg_index WHERE indexrelid IN (to_regclass('call_ended'), to_regclass('call_waiting')) AND NOT indisvalid
+    ) THEN
+        RAISE EXCEPTION 'an index of this migration was left half built: drop call_ended and call_waiting, and build them again';
+    END IF;
+END
+$migration$;
+
 -- One entry for each call, written when it ends.
 CREATE INDEX IF NOT EXISTS call_ended ON call (campaign_id, status, call_id)
     WHERE status IN ('completed', 'failed', 'error', 'cancelled');
