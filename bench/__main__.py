@@ -11,7 +11,7 @@ import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-from bench import adversarial, asterisk, dials, first_ring, huge, sip, sweep, terminate, upload
+from bench import adversarial, asterisk, dials, first_ring, history, huge, sip, sweep, terminate, upload
 from bench.figures import Say, Verdict, table
 from bench.machine import describe
 from bench.rivals import side_by_side
@@ -22,6 +22,7 @@ PARTS: dict[str, Part] = {
     "first_ring": first_ring.measure,
     "terminate": terminate.measure,
     "huge": huge.measure,
+    "history": history.measure,
     "adversarial": adversarial.measure,
     "sweep": sweep.measure,
     "upload": upload.measure,

@@ -94,6 +94,11 @@ class RunningServer:
         assert pid is not None, "it runs as long as the server"
         return pid
 
+    @property
+    def dsn(self) -> str:
+        """Of its own database."""
+        return EmbeddedPostgres(self._data_dir).dsn
+
     @contextmanager
     def http(self) -> Iterator[KeptConnection]:
         connection = KeptConnection(self.url)
@@ -105,7 +110,7 @@ class RunningServer:
     @asynccontextmanager
     async def database(self) -> AsyncIterator[Connection]:
         """A connection beside the server's own, for filling tables and looking at them."""
-        connection = await connect_once(EmbeddedPostgres(self._data_dir).dsn)
+        connection = await connect_once(self.dsn)
         try:
             yield connection
         finally:

@@ -18,6 +18,10 @@ class Sizes:
     """Length of each of the two windows in which dials are counted."""
     starts: int = 3
     huge_rows: int = 10_000_000
+    history_rows: int = 10_000_000
+    history_campaigns: int = 200
+    history_pages: int = 200
+    """Of each filter."""
     agent_campaigns: int = 5_000
     calls_of_each_number: int = 10_000
     number_burst_s: float = 10.0
@@ -56,6 +60,9 @@ QUICK = Sizes(
     window_s=0.4,
     starts=1,
     huge_rows=20_000,
+    history_rows=20_000,
+    history_campaigns=20,
+    history_pages=5,
     agent_campaigns=50,
     calls_of_each_number=150,
     number_burst_s=0.5,

@@ -35,13 +35,12 @@ from ringoff.domain.identifiers import (
 )
 from ringoff.domain.records import (
     CallDetail,
-    CallFilter,
-    CallRow,
     CampaignRow,
     NewCall,
     NewCampaign,
 )
 from ringoff.domain.workspace import Agent, ApiKey, CallingNumber, Principal, Trunk, Workspace
+from ringoff.history_ports import HistoryStore
 from ringoff.order_ports import InvariantStore, ReceiptStore, SubscriptionStore, SuppressionStore, TerminationStore
 
 Gate = Callable[[str], Awaitable[None]]
@@ -299,13 +298,10 @@ class CampaignStore(Protocol):
 
 
 class CallStore(Protocol):
-    """Calls as people see them: registration, history, details. Reads see the effective status only."""
+    """Calls as people see them: registration and details. Reads see the effective status only."""
 
     async def register(self, call: NewCall) -> CallId: ...
     async def call(self, workspace_id: WorkspaceId, call_id: CallId) -> CallDetail | None: ...
-    async def history(self, workspace_id: WorkspaceId, filter: CallFilter) -> tuple[Sequence[CallRow], int]:
-        """One page, newest first, and the total that the filter matches."""
-
     async def wake_dispatchers(self) -> None:
         """NOTIFY the dispatchers, at commit, that something became due."""
 
@@ -444,6 +440,8 @@ class Transaction(Protocol):
     def campaigns(self) -> CampaignStore: ...
     @property
     def calls(self) -> CallStore: ...
+    @property
+    def history(self) -> HistoryStore: ...
     @property
     def dispatch(self) -> DispatchStore: ...
     @property

@@ -28,6 +28,14 @@ NEW_AGENT = {
     "intro_message": "d",
 }
 
+ANALYTICS = (
+    "platform-analytics",
+    "drill-down-analytics",
+    "number-analytics",
+    "duration-distribution",
+    "classification-analytics",
+)
+
 Attack = tuple[dict[str, Any], int]
 """The request of a stranger that names things of ours, and the answer that it deserves."""
 
@@ -87,6 +95,7 @@ def attacks(ours: Tenant, theirs: Tenant, list_id: str, call_id: str, key_id: st
         **order_attacks(theirs, terminated[""]),
         **owner_attacks(ours, theirs),
         **ancestor_attacks(start, upload, ours, terminated[""]),
+        **history_attacks(ours, list_id, call_id),
         # Last: the key that asks ends.
         ("PATCH", f"{COMPATIBLE}/workspace/api-key"): ({}, 200),
     }
@@ -126,6 +135,24 @@ def ancestor_attacks(
         ("DELETE", f"{COMPATIBLE}/calling/contact/{{list_id}}"): ({}, 404),
         ("GET", f"{COMPATIBLE}/calling/terminate"): ({}, 200),
         ("PATCH", f"{COMPATIBLE}/calling/terminate"): ({"json": selector}, 400),
+    }
+
+
+def history_attacks(ours: Tenant, list_id: str, call_id: str) -> dict[tuple[str, str], Attack]:
+    """What looks back shows a stranger nothing."""
+    return {
+        ("POST", f"{COMPATIBLE}/calling/history/download"): (
+            {"params": {"agent_id": ours.agent_id, "bulk_list_id": list_id, "call_id": call_id}},
+            200,
+        ),
+        **{
+            ("GET", f"{COMPATIBLE}/analytics/{name}"): (
+                {"params": {"agent_id": ours.agent_id, "bulk_list_id": list_id}},
+                200,
+            )
+            for name in ANALYTICS
+        },
+        ("GET", f"{NATIVE}/calls"): ({"params": {"agent_id": ours.agent_id, "campaign_id": list_id}}, 200),
     }
 
 

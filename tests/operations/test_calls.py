@@ -37,7 +37,7 @@ async def wish_of(store: PostgresStore, principal: Principal) -> IndividualCall:
 
 
 async def only_call(store: PostgresStore, principal: Principal) -> CallRow:
-    [call], _ = await insights.history(store, principal, CallFilter())
+    [call] = (await insights.history(store, principal, CallFilter())).calls
     return call
 
 

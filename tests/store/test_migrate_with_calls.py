@@ -1,9 +1,12 @@
 """A database of the first release, stopped in the middle of settling, goes on with this version."""
 
+import re
+
 import pytest
 
 from ringoff.clock import SystemClock
 from ringoff.dispatch.supervisor import Supervisor
+from ringoff.domain.errors import MigrationRefused
 from ringoff.observability.invariants import broken_invariants
 from ringoff.store.migrate import apply_migrations, shipped_migrations
 from ringoff.store.postgres import PostgresStore, connect_once
@@ -125,3 +128,38 @@ async def test_what_the_first_release_left_settling_settles_with_true_counts(emp
         assert await broken_invariants(store) == []
     finally:
         await store.close(timeout_s=1.0)
+
+
+HISTORY = next(migration.sql for migration in shipped_migrations() if migration.file_name.endswith("_history.sql"))
+
+
+async def test_indexes_that_were_built_beforehand_are_taken(empty_database_dsn: str) -> None:
+    connection = await connect_once(empty_database_dsn)
+    try:
+        await apply_migrations(connection, shipped_migrations()[:1])
+        built = re.findall(r"CREATE INDEX IF NOT EXISTS[^;]+", HISTORY)
+        assert len(built) == 2
+        for statement in built:
+            await connection.execute(statement.replace("INDEX", "INDEX CONCURRENTLY"))
+        before = await connection.fetch(BUILT)
+        await apply_migrations(connection)
+        assert await connection.fetch(BUILT) == before
+        assert len(before) == 2
+    finally:
+        await connection.close()
+
+
+async def test_an_index_that_is_half_built_is_refused(empty_database_dsn: str) -> None:
+    connection = await connect_once(empty_database_dsn)
+    try:
+        await apply_migrations(connection, shipped_migrations()[:1])
+        await connection.execute("CREATE INDEX call_ended ON call (campaign_id)")
+        # What CREATE INDEX CONCURRENTLY leaves behind when it is ended.
+        await connection.execute("UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'call_ended'::regclass")
+        with pytest.raises(MigrationRefused, match="left half built"):
+            await apply_migrations(connection)
+    finally:
+        await connection.close()
+
+
+BUILT = "SELECT oid, relname FROM pg_class WHERE relname IN ('call_ended', 'call_waiting') ORDER BY relname"

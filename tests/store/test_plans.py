@@ -1,12 +1,16 @@
 """Hot statements keep using their indexes: plans are looked at on a database with many calls."""
 
 from datetime import UTC, datetime
+from itertools import product
 from typing import Any
 from uuid import UUID, uuid4
 
 import msgspec
 import pytest
 
+from ringoff.domain.call import CallStatus
+from ringoff.domain.records import CallFilter
+from ringoff.store.history import count_statements, page_statement
 from ringoff.store.postgres import PostgresStore
 from ringoff.store.sql_loader import load
 from tests.support.world import World
@@ -334,3 +338,62 @@ async def test_many_attempts_do_not_turn_their_look_ups_into_a_join(history: Wor
     looked_up = {used for used in indexes(nodes) if used.startswith("call_") or used == "dial_attempt_by_call"}
     assert looked_up == {"dial_attempt_by_call" if name == "an_unknown_fate_is_final" else "call_pkey"}
     assert not reads_whole(nodes, "call")
+
+
+# What each index of the history must be narrowed by; a scan without it would read more than the page.
+PAGED_BY = {
+    "call_pkey": {"workspace_id", "call_id"},
+    "call_by_campaign": {"campaign_id"},
+    "call_ended": {"campaign_id", "status"},
+    "call_waiting": {"campaign_id", "status", "epoch"},
+    "call_ongoing": set(),
+    "call_open_by_number": {"called_number"},
+}
+# Small by their nature: what is on the wire, and what is behind a number fence that is not settled.
+SORTED_WHOLE = {"call_ongoing", "call_open_by_number"}
+
+
+def unbounded_reads(node: dict[str, Any], *, is_sorted: bool = False) -> list[str]:
+    """Scans of the calls that are not narrowed by their index, or that a sort reads to the end."""
+    found: list[str] = []
+    if node.get("Relation Name") == "call":
+        index = node.get("Index Name", "")
+        condition = node.get("Index Cond", "")
+        if index not in PAGED_BY or not all(column in condition for column in PAGED_BY[index]):
+            found.append(f"{node['Node Type']} {index} {condition}")
+        elif is_sorted and index not in SORTED_WHOLE:
+            found.append(f"{index} is read to the end and sorted")
+    below = node["Node Type"] != "Limit" and (is_sorted or node["Node Type"] in ("Sort", "Incremental Sort"))
+    return found + [read for child in node.get("Plans", []) for read in unbounded_reads(child, is_sorted=below)]
+
+
+@pytest.mark.parametrize("status", [None, *CallStatus], ids=str)
+async def test_a_page_of_the_history_and_its_total_read_no_more_than_they_show(
+    crowd: World, status: CallStatus | None
+) -> None:
+    """By each mix of filters, whether or not anybody has looked at the tables since the last upload."""
+    agents, campaigns = (None, [crowd.agent_id]), (None, crowd.campaigns[0])
+    moments = (None, datetime(2026, 1, 1, tzinfo=UTC))
+    async with crowd.store.snapshot() as tx:
+        await tx.history.for_pages(10_000)
+        for agent_ids, campaign_id, start_at, is_fenced in product(agents, campaigns, moments, (False, True)):
+            wanted = CallFilter(
+                start_at=start_at, agent_ids=agent_ids, campaign_id=campaign_id, status=status, limit=100, offset=50
+            )
+            page = page_statement(crowd.workspace_id, wanted, is_fenced=is_fenced)
+            counts = count_statements(crowd.workspace_id, wanted, 10_001, is_fenced=is_fenced)
+            for statement, *arguments in (page, *counts):
+                explained = await tx.connection.fetchval(f"EXPLAIN (FORMAT JSON) {statement}", *arguments)
+                assert unbounded_reads(msgspec.json.decode(explained)[0]["Plan"]) == [], wanted
+
+
+async def test_rows_of_the_history_are_shown_by_their_keys(crowd: World) -> None:
+    async with crowd.store.snapshot() as tx:
+        await tx.history.for_pages(10_000)
+        ids = [uuid4() for _ in range(100)]
+        explained = await tx.connection.fetchval(
+            f"EXPLAIN (FORMAT JSON) {load('history')['shown']}", crowd.workspace_id, ids
+        )
+    nodes = flattened(explained)
+    assert {"call_pkey", "contact_pkey"} <= indexes(nodes)
+    assert not [table for table in ("call", "contact", "dial_attempt") if reads_whole(nodes, table)]

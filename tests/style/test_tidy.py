@@ -21,12 +21,14 @@ HANDLER_HOME = SOURCE / "api"
 # parameter, and `campaign_clock.sql` asks for pending rows at that epoch. Everybody else reads `call_effective`,
 # where a fenced row already shows as cancelled.
 # `invariants.sql` and `audits.sql` check the writers, so they must see what those wrote.
+# `history.sql` finds a page among millions through the partial indexes by raw status; it shows rows of the view.
 # `coverage.sql` finds what an order covers through the partial indexes, and judges fences as an order does.
 RAW_CALL_FILES = {
     "dispatch.sql",
     "terminations.sql",
     "sweep.sql",
     "coverage.sql",
+    "history.sql",
     "campaign_clock.sql",
     "invariants.sql",
     "audits.sql",

@@ -14,14 +14,17 @@ from ringoff.api.access import RequestLog
 from ringoff.api.carriers import carrier_routes
 from ringoff.api.errors import ErrorShape, plain_response
 from ringoff.api.native import api_keys, handlings, health, numbers, subscriptions, suppressions, trunks
+from ringoff.api.native import calls as native_calls
 from ringoff.api.native import terminations as native_terminations
 from ringoff.api.openapi import document
 from ringoff.api.ringg import (
     agent_edits,
     agents,
+    analytics,
     ancestors,
     calls,
     campaigns,
+    download,
     history,
     not_offered,
     terminate,
@@ -49,6 +52,8 @@ _TABLES: Final[tuple[RouteTable, ...]] = (
     calls.ROUTES,
     history.HISTORY_ROUTES,
     history.DETAIL_ROUTES,
+    download.ROUTES,
+    analytics.ROUTES,
     campaigns.ROUTES,
     terminate.ROUTES,
     ancestors.WORKSPACE_ROUTES,
@@ -56,6 +61,7 @@ _TABLES: Final[tuple[RouteTable, ...]] = (
     not_offered.DETAIL_ROUTES,
     not_offered.VOICE_ROUTES,
     native_terminations.ROUTES,
+    native_calls.ROUTES,
     suppressions.ROUTES,
     subscriptions.ROUTES,
     trunks.ROUTES,
@@ -70,6 +76,7 @@ _SHAPE_BY_PREFIX: Final = (
     ("/ca/api/v0/calling/outbound", ErrorShape.CODED),
     ("/ca/api/v0/calling/v2", ErrorShape.CODED),
     ("/ca/api/v0/calling/history", ErrorShape.CODED),
+    ("/ca/api/v0/analytics", ErrorShape.CODED),
     ("/ca/api/v0/public/agent", ErrorShape.AGENT),
     ("/ca/api/v0/agent/voices", ErrorShape.STATUS),
     ("/ca/api/v0", ErrorShape.DETAIL),

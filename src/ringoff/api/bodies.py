@@ -4,6 +4,7 @@ import json
 import math
 import re
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Any, Final, NoReturn
 from urllib.parse import parse_qsl
 
@@ -103,15 +104,32 @@ def form_texts(form: FormData, file_field: str) -> tuple[dict[str, str], UploadF
     return texts, file
 
 
-def query_texts(request: Request) -> dict[str, str]:
-    """The query string, each parameter at most once."""
-    given: dict[str, str] = {}
+def query_texts(request: Request, struct: type[msgspec.Struct]) -> dict[str, str | list[str]]:
+    """The query string, each parameter at most once but those that the struct has as lists."""
+    repeatable = _repeatable(struct)
+    given: dict[str, str | list[str]] = {}
     for name, value in request.query_params.multi_items():
-        if name in given:
+        if name in repeatable:
+            given[name] = [*given.get(name, ()), value]
+        elif name in given:
             raise InvalidInput(f"{name[:_SHOWN_LENGTH_MAX]} is given twice", field=name)
-        given[name] = value
+        else:
+            given[name] = value
     require_storable(given)
     return given
+
+
+@cache
+def _repeatable(struct: type[msgspec.Struct]) -> frozenset[str]:
+    described = msgspec.inspect.type_info(struct)
+    assert isinstance(described, msgspec.inspect.StructType), "a query is a struct"
+    return frozenset(field.encode_name for field in described.fields if _is_list(field.type))
+
+
+def _is_list(described: msgspec.inspect.Type) -> bool:
+    if isinstance(described, msgspec.inspect.UnionType):
+        return any(_is_list(one) for one in described.types)
+    return isinstance(described, msgspec.inspect.ListType)
 
 
 def header_texts(request: Request, struct: type[msgspec.Struct]) -> dict[str, str]:

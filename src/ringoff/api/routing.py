@@ -210,7 +210,7 @@ def _take_path_and_query(operation: Operation, request: Request, given: dict[str
     texts = dict(request.path_params)
     require_storable(texts)
     given.update(msgspec.structs.asdict(convert(texts, operation.path_parameters, strict=False)))
-    query = convert(query_texts(request), operation.query_parameters, strict=False)
+    query = convert(query_texts(request, operation.query_parameters), operation.query_parameters, strict=False)
     if "query" in operation.hints:
         given["query"] = query
     if "headers" in operation.hints:

@@ -1,6 +1,7 @@
 """Names for the identifiers that cross boundaries, so that a type checker keeps them apart."""
 
-from typing import NewType
+from datetime import datetime
+from typing import Final, NewType
 from uuid import UUID
 
 WorkspaceId = NewType("WorkspaceId", UUID)
@@ -14,3 +15,13 @@ AttemptId = NewType("AttemptId", UUID)
 TerminationId = NewType("TerminationId", UUID)
 OwnerId = NewType("OwnerId", UUID)
 """One running dispatcher process; new at each start."""
+
+FIRST_ID: Final = UUID(int=0)
+BEYOND_EVERY_ID: Final = UUID(int=2**128 - 1)
+_MS_MAX: Final = 2**48 - 1
+
+
+def first_id_at(at: datetime) -> UUID:
+    """The smallest time-ordered id (RFC 9562, version 7) of the millisecond of an aware instant."""
+    ms = min(max(int(at.timestamp() * 1000), 0), _MS_MAX)
+    return UUID(int=ms << 80 | 0x7 << 76 | 0x8 << 60)

@@ -70,15 +70,55 @@ class NewCall:
 
 @dataclass(frozen=True, slots=True)
 class CallFilter:
-    """A page of the history; ``None`` means no restriction. Instants are aware UTC, start inclusive, end inclusive."""
+    """A page of the history, newest first; ``None`` means no restriction.
+
+    Instants are aware UTC, both inside, to the millisecond: the moment of the registration, which the id carries.
+    """
 
     start_at: datetime | None = None
     end_at: datetime | None = None
-    agent_id: AgentId | None = None
+    agent_ids: Sequence[AgentId] | None = None
     campaign_id: CampaignId | None = None
     status: str | None = None
+    call_id: CallId | None = None
+    """This call and no other."""
+    below: CallId | None = None
+    """Only calls that are older than this one: where the page before has ended."""
     limit: int = 10
     offset: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """How many calls a filter matches: exactly, or at least so many."""
+
+    count: int
+    is_exact: bool
+
+
+@dataclass(frozen=True, slots=True)
+class AnalyticsFilter:
+    """Calls registered, and attempts made, from one instant (inside) to another (outside), both aware UTC."""
+
+    start_at: datetime
+    end_at: datetime
+    agent_id: AgentId | None = None
+    campaign_id: CampaignId | None = None
+    voicemail_detected: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptTally:
+    """Attempts of one calling number that ended alike: on the wire, answered, their seconds of talk."""
+
+    calling_number: str
+    disposition: str
+    """``live`` for those that are not over."""
+    bucket: int | None
+    """Which of the given lengths of talk; None without an answer, or when it is not over."""
+    attempt_count: int
+    answered_count: int
+    talk_s: float
 
 
 @dataclass(frozen=True, slots=True)

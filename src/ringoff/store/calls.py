@@ -1,12 +1,10 @@
-"""Calls as people see them, against PostgreSQL: registration, history, details."""
-
-from collections.abc import Sequence
+"""Calls as people see them, against PostgreSQL: registration and details."""
 
 import asyncpg
 
 from ringoff.domain.call_config import to_json
 from ringoff.domain.identifiers import CallId, WorkspaceId
-from ringoff.domain.records import AttemptRow, CallDetail, CallFilter, CallRow, NewCall
+from ringoff.domain.records import AttemptRow, CallDetail, CallRow, NewCall
 from ringoff.store.connection import Connection
 from ringoff.store.sql_loader import load
 
@@ -47,19 +45,6 @@ class PostgresCalls:
             return None
         attempts = await self._connection.fetch(_SQL["attempts"], workspace_id, call_id)
         return CallDetail(_call(row), [AttemptRow(**dict(attempt)) for attempt in attempts])
-
-    async def history(self, workspace_id: WorkspaceId, filter: CallFilter) -> tuple[Sequence[CallRow], int]:
-        matching = (
-            workspace_id,
-            filter.start_at,
-            filter.end_at,
-            filter.agent_id,
-            filter.campaign_id,
-            filter.status,
-        )
-        total = await self._connection.fetchval(_SQL["count_history"], *matching)
-        rows = await self._connection.fetch(_SQL["history"], *matching, filter.limit, filter.offset)
-        return [_call(row) for row in rows], total
 
     async def wake_dispatchers(self) -> None:
         await self._connection.execute(_SQL["wake_dispatchers"])

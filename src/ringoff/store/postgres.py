@@ -15,6 +15,7 @@ from ringoff.store.calls import PostgresCalls
 from ringoff.store.campaigns import PostgresCampaigns
 from ringoff.store.connection import Connection
 from ringoff.store.dispatch import PostgresDispatch
+from ringoff.store.history import PostgresHistory
 from ringoff.store.invariants import PostgresInvariants
 from ringoff.store.migrate import pending
 from ringoff.store.receipts import PostgresReceipts
@@ -71,6 +72,10 @@ class PostgresTransaction:
     @property
     def calls(self) -> PostgresCalls:
         return PostgresCalls(self._connection)
+
+    @property
+    def history(self) -> PostgresHistory:
+        return PostgresHistory(self._connection)
 
     @property
     def dispatch(self) -> PostgresDispatch:

@@ -1,7 +1,5 @@
 """``/api/v1/suppressions``: numbers that must not be rung, one by one or as CSV."""
 
-import csv
-import io
 from collections.abc import AsyncIterator
 from typing import Annotated, Any
 
@@ -13,6 +11,7 @@ from ringoff.api.errors import ErrorShape
 from ringoff.api.fields import E164Text, Instant, instant
 from ringoff.api.routing import RouteTable
 from ringoff.api.services import Services
+from ringoff.api.tables import as_text, csv_lines
 from ringoff.domain.errors import InvalidInput
 from ringoff.domain.phone_number import has_e164_shape
 from ringoff.domain.records import SuppressedNumber
@@ -132,20 +131,9 @@ async def allow_number(services: Services, principal: Principal, mobile_number: 
 
 
 async def _csv(services: Services, principal: Principal) -> AsyncIterator[str]:
-    yield _lines([_COLUMNS])
+    yield csv_lines([_COLUMNS])
     async for page in suppressions.every_suppression(services.store, principal):
-        yield _lines([(row.mobile_number, _as_text(row.reason or ""), instant(row.created_at)) for row in page])
-
-
-def _lines(rows: list[tuple[str, str, str]]) -> str:
-    text = io.StringIO()
-    csv.writer(text).writerows(rows)
-    return text.getvalue()
-
-
-def _as_text(cell: str) -> str:
-    """A spreadsheet runs a cell that begins like a formula; an apostrophe before it says that it is text."""
-    return f"'{cell}" if cell.startswith(("=", "+", "-", "@", "\t", "\r")) else cell
+        yield csv_lines([(row.mobile_number, as_text(row.reason or ""), instant(row.created_at)) for row in page])
 
 
 def _shown(row: SuppressedNumber) -> SuppressionView:

@@ -1,17 +1,15 @@
 """``GET /calling/history`` and ``GET /calling/call-details``: what became of the calls."""
 
-import re
-from datetime import UTC, datetime, time
+from datetime import time
 from typing import Any, Final, Literal
 from uuid import UUID
 
 import msgspec
 
 from ringoff.api.errors import ErrorShape
-from ringoff.api.fields import Instant, PageOffset, PageSize, instant, instant_or_none
-from ringoff.api.routing import RouteTable
+from ringoff.api.fields import Instant, PageOffset, PageSize, instant, instant_of, instant_or_none
+from ringoff.api.routing import Answer, AnswerHeader, RouteTable
 from ringoff.api.services import Services
-from ringoff.domain.errors import InvalidInput
 from ringoff.domain.identifiers import AgentId, CallId, CampaignId
 from ringoff.domain.records import CallDetail, CallFilter, CallRow
 from ringoff.domain.workspace import Principal
@@ -23,9 +21,7 @@ DETAIL_ROUTES = RouteTable("/ca/api/v0", ErrorShape.DETAIL, "calls")
 Status = Literal["registered", "ongoing", "retry", "error", "completed", "failed", "cancelled", "forwarded"]
 Direction = Literal["outbound", "inbound", "webcall"]
 
-_DATE_ONLY: Final = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
-# A "+" that nobody encoded arrives as a space.
-_LOST_PLUS: Final = re.compile(r"(.+\d{2}:\d{2}(?::\d{2}(?:\.\d+)?)?) (\d{2}:?\d{2})", re.ASCII)
+EXACT_HEADER: Final = "X-Total-Is-Exact"
 
 
 class HistoryQuery(msgspec.Struct, forbid_unknown_fields=True):
@@ -38,7 +34,7 @@ class HistoryQuery(msgspec.Struct, forbid_unknown_fields=True):
     bulk_list_id: UUID | None = None
     call_type: Direction = "outbound"
     download: Literal["false"] = "false"
-    """Of older clients; a download is not offered here."""
+    """Of older clients; the download has a route of its own."""
 
 
 class HistoryVersion(msgspec.Struct):
@@ -112,23 +108,30 @@ class DetailAnswer(msgspec.Struct, kw_only=True):
     data: DetailView
 
 
-@HISTORY_ROUTES.add("GET", "/calling/history")
-async def call_history(services: Services, principal: Principal, query: HistoryQuery) -> HistoryAnswer:
+@HISTORY_ROUTES.add(
+    "GET",
+    "/calling/history",
+    answer_headers={EXACT_HEADER: AnswerHeader("`false` when `total` only says that there are more than 10,000.")},
+)
+async def call_history(services: Services, principal: Principal, query: HistoryQuery) -> Answer[HistoryAnswer]:
     """Calls, newest first."""
     wanted = CallFilter(
-        start_at=_date(query.start_date, "start_date", time.min),
-        end_at=_date(query.end_date, "end_date", time.max),
-        agent_id=AgentId(query.agent_id) if query.agent_id else None,
+        start_at=instant_of(query.start_date, "start_date", time.min),
+        end_at=instant_of(query.end_date, "end_date", time.max),
+        agent_ids=[AgentId(query.agent_id)] if query.agent_id else None,
         campaign_id=CampaignId(query.bulk_list_id) if query.bulk_list_id else None,
         status=query.status,
         limit=query.limit,
         offset=query.offset,
     )
+    insights.require_reachable(wanted.offset)
     if query.call_type != "outbound" or query.status == "forwarded":
         # There are no such calls here: nobody rings in, nothing is forwarded.
-        return HistoryAnswer([], query.limit, query.offset, 0, 0)
-    page, total = await insights.history(services.store, principal, wanted)
-    return HistoryAnswer([_listed(call) for call in page], query.limit, query.offset, len(page), total)
+        return Answer(HistoryAnswer([], query.limit, query.offset, 0, 0), {EXACT_HEADER: "true"})
+    page = await insights.history(services.store, principal, wanted)
+    calls = [_listed(call) for call in page.calls]
+    answer = HistoryAnswer(calls, query.limit, query.offset, len(calls), page.total.count)
+    return Answer(answer, {EXACT_HEADER: str(page.total.is_exact).lower()})
 
 
 @DETAIL_ROUTES.add("GET", "/calling/call-details", errors=(404,))
@@ -139,20 +142,6 @@ async def call_details(services: Services, principal: Principal, query: DetailQu
     if query.send_analysis:
         view.platform_analysis = view.client_analysis = None
     return DetailAnswer(data=view)
-
-
-def _date(text: str | None, field: str, time_of_day: time) -> datetime | None:
-    """An instant; without a zone it is UTC, and a bare date is its first or last moment."""
-    if text is None:
-        return None
-    repaired = _LOST_PLUS.sub(r"\1+\2", text.strip())
-    try:
-        moment = datetime.fromisoformat(repaired)
-        if _DATE_ONLY.fullmatch(repaired):
-            moment = datetime.combine(moment.date(), time_of_day)
-        return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
-    except (ValueError, OverflowError):
-        raise InvalidInput(f"Invalid date format for {field}.", field=field) from None
 
 
 def _listed(call: CallRow) -> HistoryCall:

@@ -33,32 +33,3 @@ SELECT row_number() OVER (ORDER BY prepared_at, attempt_id)::int AS attempt_no, 
 FROM dial_attempt
 WHERE workspace_id = $1 AND call_id = $2
 ORDER BY prepared_at, attempt_id
-
--- name: history
-SELECT v.call_id, v.campaign_id, v.kind = 'individual' AS is_individual, v.agent_id, a.display_name AS agent_name,
-    v.called_number,
-    CASE WHEN v.calling_number IS NULL THEN v.campaign_calling_numbers ELSE ARRAY[v.calling_number] END
-        AS calling_numbers,
-    t.callee_name, t.custom_args, v.status, v.sub_status, v.created_at, v.last_attempt_at, v.next_attempt_at, v.ended_at,
-    v.talk_ms, v.voicemail_detected
-FROM call_effective v
-JOIN agent a ON a.workspace_id = v.workspace_id AND a.agent_id = v.agent_id
-JOIN contact t ON t.workspace_id = v.workspace_id AND t.campaign_id = v.campaign_id AND t.contact_id = v.contact_id
-WHERE v.workspace_id = $1
-  AND ($2::timestamptz IS NULL OR v.created_at >= $2)
-  AND ($3::timestamptz IS NULL OR v.created_at <= $3)
-  AND ($4::uuid IS NULL OR v.agent_id = $4)
-  AND ($5::uuid IS NULL OR (v.campaign_id = $5 AND v.kind = 'list'))
-  AND ($6::text IS NULL OR v.status = $6)
-ORDER BY v.call_id DESC
-LIMIT $7 OFFSET $8
-
--- name: count_history
-SELECT count(*)
-FROM call_effective v
-WHERE v.workspace_id = $1
-  AND ($2::timestamptz IS NULL OR v.created_at >= $2)
-  AND ($3::timestamptz IS NULL OR v.created_at <= $3)
-  AND ($4::uuid IS NULL OR v.agent_id = $4)
-  AND ($5::uuid IS NULL OR (v.campaign_id = $5 AND v.kind = 'list'))
-  AND ($6::text IS NULL OR v.status = $6)
