@@ -87,6 +87,7 @@ def attacks(ours: Tenant, theirs: Tenant, list_id: str, call_id: str, key_id: st
         ("POST", f"{NATIVE}/api-keys"): ({"json": {"name": "k"}}, 201),
         ("DELETE", f"{NATIVE}/api-keys/{{api_key_id}}"): ({}, 404),
         **order_attacks(theirs, terminated[""]),
+        **webhook_attacks(ours),
     }
 
 
@@ -106,6 +107,26 @@ def order_attacks(theirs: Tenant, selector: dict[str, Any]) -> dict[tuple[str, s
         ("GET", f"{NATIVE}/subscriptions"): ({}, 200),
         ("PUT", f"{NATIVE}/subscriptions"): (
             {"json": {"agent_id": str(theirs.agent_id), "event_types": ["call_completed"]}},
+            200,
+        ),
+    }
+
+
+def webhook_attacks(ours: Tenant) -> dict[tuple[str, str], Attack]:
+    return {
+        ("PUT", f"{NATIVE}/webhooks"): (
+            {
+                "json": {
+                    "agent_id": ours.agent_id,
+                    "event_type": ["call_completed"],
+                    "callback_url": "https://hook.example/",
+                }
+            },
+            404,
+        ),
+        ("POST", f"{NATIVE}/webhooks/resume"): ({"json": {"subscription_id": ours.agent_id}}, 404),
+        ("POST", f"{NATIVE}/webhooks/redeliver"): (
+            {"json": {"subscription_id": ours.agent_id, "first_event_id": 0, "last_event_id": 9}},
             200,
         ),
     }
