@@ -218,7 +218,7 @@ def _settings(overrides: dict[str, str | None], *, demo: bool = False) -> Settin
         from ringoff.demo import SPEED
 
         # A demo is quick and its terminal is for the progress, unless somebody has said otherwise.
-        for name, text in {"simulated_speed": SPEED, "log_level": "warning"}.items():
+        for name, text in {"simulated_speed": SPEED, "log_level": "warning", "webhook_allow_private": "true"}.items():
             if not os.environ.get(f"RINGOFF_{name.upper()}"):
                 overrides = {**overrides, name: text}
     settings, unknown = load_settings(os.environ, overrides)

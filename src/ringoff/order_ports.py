@@ -3,7 +3,7 @@
 As on the first (``ports``), a store method never commits, and every write of a status names the status that it expects.
 """
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -27,6 +27,7 @@ from ringoff.domain.records import (
     UnsettledFence,
 )
 from ringoff.domain.termination import Selector, TerminationOrder
+from ringoff.domain.webhook_records import Delivery, OpenSubscription, TryOutcome
 
 
 class TerminationStore(Protocol):
@@ -173,6 +174,38 @@ class SubscriptionStore(Protocol):
         self, workspace_id: WorkspaceId, agent_id: AgentId | None, event_types: Sequence[str]
     ) -> None: ...
     async def all(self, workspace_id: WorkspaceId) -> Sequence[Subscription]: ...
+
+
+class WebhookStore(Protocol):
+    """Events on their way to subscribers that have a URL."""
+
+    async def set_webhook(
+        self,
+        workspace_id: WorkspaceId,
+        agent_id: AgentId | None,
+        event_type: str,
+        *,
+        callback_url: str,
+        headers: Mapping[str, str],
+        method: str,
+        signing_secret: str,
+    ) -> tuple[OpenSubscription, str]:
+        """One URL for each event type and agent, the newest wins; also its signing secret, which stays."""
+
+    async def open(self) -> Sequence[OpenSubscription]:
+        """Those that are not paused and have something due."""
+
+    async def claim(self, of: OpenSubscription, count_max: int, lease_s: float) -> Sequence[Delivery]:
+        """The oldest undelivered event of each call, if it is due, leased: nobody else tries it before then."""
+
+    async def record(self, of: OpenSubscription, outcomes: Sequence[TryOutcome]) -> None: ...
+    async def succeeded(self, of: OpenSubscription) -> None: ...
+    async def failed(self, of: OpenSubscription, count: int, count_max: int, lasting_s: float, alarm: str) -> bool:
+        """Count failures in a row; whether that has paused the subscription."""
+
+    async def resume(self, of: OpenSubscription, lease_s: float) -> bool: ...
+    async def redeliver(self, of: OpenSubscription, first_event_id: int, last_event_id: int) -> int:
+        """Send what is over once more, from one event to another; how many."""
 
 
 class InvariantStore(Protocol):

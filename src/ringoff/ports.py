@@ -41,7 +41,14 @@ from ringoff.domain.records import (
 )
 from ringoff.domain.workspace import Agent, ApiKey, CallingNumber, Principal, Trunk, Workspace
 from ringoff.history_ports import HistoryStore
-from ringoff.order_ports import InvariantStore, ReceiptStore, SubscriptionStore, SuppressionStore, TerminationStore
+from ringoff.order_ports import (
+    InvariantStore,
+    ReceiptStore,
+    SubscriptionStore,
+    SuppressionStore,
+    TerminationStore,
+    WebhookStore,
+)
 
 Gate = Callable[[str], Awaitable[None]]
 """A named point in the code where a race test may hold a task; see ``open_gate``."""
@@ -452,6 +459,8 @@ class Transaction(Protocol):
     def suppressions(self) -> SuppressionStore: ...
     @property
     def subscriptions(self) -> SubscriptionStore: ...
+    @property
+    def webhooks(self) -> WebhookStore: ...
     @property
     def callbacks(self) -> CallbackStore: ...
     @property

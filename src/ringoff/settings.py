@@ -77,6 +77,18 @@ def _url(text: str) -> str:
     return text
 
 
+def _seconds(text: str) -> tuple[float, ...]:
+    read = _real(0, 86_400)
+    waits = tuple(read(part.strip()) for part in text.split(","))
+    if len(waits) > 20:
+        raise _BrokenRule("must be at most 20 numbers, with commas between them")
+    return waits
+
+
+def _yes_or_no(text: str) -> bool:
+    return bool(_word("true", "false")(text) == "true")
+
+
 def _mix(text: str) -> OutcomeMix:
     try:
         return parse_mix(text)
@@ -115,6 +127,10 @@ class Settings:
     sweep_batch_max: int = _setting(5_000, _whole(1, 100_000))
     invariants_every_s: float = _setting(60.0, _real(0, 86_400))
     outbox_keep_h: int = _setting(72, _whole(1, 8_760))
+    webhook_timeout_s: float = _setting(30.0, _real(0.1, 300))
+    webhook_backoff_s: tuple[float, ...] = _setting((10.0, 60.0, 120.0), _seconds)
+    webhook_in_flight_max: int = _setting(50, _whole(1, 1_000))
+    webhook_allow_private: bool = _setting(False, _yes_or_no)
     pool_max: int = _setting(10, _whole(2, 1_000))
     order_pool_max: int = _setting(4, _whole(1, 1_000))
     dispatch_pool_max: int = _setting(10, _whole(1, 1_000))
@@ -178,7 +194,8 @@ def _from_file(environment: Mapping[str, str], known: Mapping[str, Any]) -> list
         place = f"{name} in {location}"
         if name not in known:
             raise InvalidInput(f"{place} is no setting", field=name)
-        if isinstance(value, bool) or not isinstance(value, str | int | float):
+        is_misplaced_bool = isinstance(value, bool) and not isinstance(known[name].default, bool)
+        if is_misplaced_bool or not isinstance(value, str | int | float):
             raise InvalidInput(f"{place} must be a text or a number", field=name)
         settings.append((name, str(value), place))
     return settings

@@ -30,6 +30,8 @@ from ringoff.store.postgres import PostgresStore, connect_once
 from ringoff.telephony.kinds import DriverKind, installed_kinds, read_no_config
 from ringoff.telephony.simulated import SimulatedCarrier
 from ringoff.telephony.switchboard import Switchboard
+from ringoff.webhooks.deliverer import Deliverer, WebhookLimits
+from ringoff.webhooks.sender import Sender
 
 if TYPE_CHECKING:
     from ringoff.store.embedded import EmbeddedPostgres
@@ -66,6 +68,7 @@ async def run_up(settings: Settings, *, demo: bool, say: Say) -> None:
                 async with asyncio.TaskGroup() as tasks:
                     tasks.create_task(_serve(server, listening, stopping))
                     tasks.create_task(_dial(supervisor, stopping))
+                    tasks.create_task(_until_stopped(_deliver(settings, opened.store, clock), stopping))
                     if opened.postgres is not None:
                         tasks.create_task(_keep_running(opened.postgres, stopping))
                     if settings.invariants_every_s:
@@ -104,6 +107,18 @@ async def run_dispatch(settings: Settings, *, say: Say) -> None:
                 say("ringoff dispatch ready")
                 await stopping.wait()
                 supervisor.stop()
+
+
+async def _deliver(settings: Settings, store: PostgresStore, clock: Clock) -> None:
+    limits = WebhookLimits(
+        timeout_s=settings.webhook_timeout_s,
+        backoff_s=settings.webhook_backoff_s,
+        in_flight_max=settings.webhook_in_flight_max,
+    )
+    async with Sender(
+        clock, timeout_s=limits.timeout_s, allow_private=settings.webhook_allow_private, connections_max=0
+    ) as sender:
+        await Deliverer(store=store, clock=clock, sender=sender, limits=limits).run()
 
 
 async def create_key(settings: Settings, workspace: str | None, name: str) -> str:
@@ -205,7 +220,11 @@ def _collector(supervisor: Supervisor, clock: Clock) -> Collector:
 
 def _server_config(settings: Settings, store: PostgresStore, clock: SystemClock, metrics: Metrics) -> uvicorn.Config:
     drivers = {name: kind.read_config for name, kind in driver_kinds(settings).items()}
-    limits = ApiLimits(json_bytes_max=settings.json_bytes_max, csv_bytes_max=settings.csv_bytes_max)
+    limits = ApiLimits(
+        json_bytes_max=settings.json_bytes_max,
+        csv_bytes_max=settings.csv_bytes_max,
+        webhook_allow_private=settings.webhook_allow_private,
+    )
     return uvicorn.Config(
         create_app(store=store, clock=clock, limits=limits, drivers=drivers, metrics=metrics),
         http="httptools",

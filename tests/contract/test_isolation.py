@@ -121,6 +121,7 @@ def owner_attacks(ours: Tenant, theirs: Tenant) -> dict[tuple[str, str], Attack]
         ("GET", f"{COMPATIBLE}/external/kb/{{kb_id}}"): ({}, 501),
         ("DELETE", f"{COMPATIBLE}/external/kb/{{kb_id}}"): ({}, 501),
         ("POST", f"{COMPATIBLE}/payment/number/checkout"): ({}, 501),
+        **webhook_attacks(ours),
     }
 
 
@@ -172,6 +173,26 @@ def order_attacks(theirs: Tenant, selector: dict[str, Any]) -> dict[tuple[str, s
         ("GET", f"{NATIVE}/subscriptions"): ({}, 200),
         ("PUT", f"{NATIVE}/subscriptions"): (
             {"json": {"agent_id": str(theirs.agent_id), "event_types": ["call_completed"]}},
+            200,
+        ),
+    }
+
+
+def webhook_attacks(ours: Tenant) -> dict[tuple[str, str], Attack]:
+    return {
+        ("PUT", f"{NATIVE}/webhooks"): (
+            {
+                "json": {
+                    "agent_id": ours.agent_id,
+                    "event_type": ["call_completed"],
+                    "callback_url": "https://hook.example/",
+                }
+            },
+            404,
+        ),
+        ("POST", f"{NATIVE}/webhooks/resume"): ({"json": {"subscription_id": ours.agent_id}}, 404),
+        ("POST", f"{NATIVE}/webhooks/redeliver"): (
+            {"json": {"subscription_id": ours.agent_id, "first_event_id": 0, "last_event_id": 9}},
             200,
         ),
     }

@@ -13,7 +13,7 @@ from starlette.responses import Response
 from ringoff.api.access import RequestLog
 from ringoff.api.carriers import carrier_routes
 from ringoff.api.errors import ErrorShape, plain_response
-from ringoff.api.native import api_keys, handlings, health, numbers, subscriptions, suppressions, trunks
+from ringoff.api.native import api_keys, handlings, health, numbers, subscriptions, suppressions, trunks, webhooks
 from ringoff.api.native import calls as native_calls
 from ringoff.api.native import terminations as native_terminations
 from ringoff.api.openapi import document
@@ -64,6 +64,7 @@ _TABLES: Final[tuple[RouteTable, ...]] = (
     native_calls.ROUTES,
     suppressions.ROUTES,
     subscriptions.ROUTES,
+    webhooks.ROUTES,
     trunks.ROUTES,
     handlings.ROUTES,
     numbers.ROUTES,

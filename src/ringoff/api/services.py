@@ -16,6 +16,7 @@ class ApiLimits:
     csv_bytes_max: int = 200 * MIB
     form_field_bytes_max: int = 256 * 1024
     form_fields_max: int = 32
+    webhook_allow_private: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -297,6 +297,7 @@ class PostgresDispatch:
             await self._connection.execute(_UPKEEP["prune_idempotency_keys"], count_max, IDEMPOTENCY_KEEP_H),
             await self._connection.execute(_UPKEEP["prune_releases"], count_max),
             await self._connection.execute(_UPKEEP["prune_callbacks"], count_max),
+            await self._connection.execute(_UPKEEP["prune_deliveries"], count_max),
         ]
         return sum(row_count(status) for status in statuses)
 

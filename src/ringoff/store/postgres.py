@@ -23,6 +23,7 @@ from ringoff.store.sql_loader import load
 from ringoff.store.subscriptions import PostgresSubscriptions
 from ringoff.store.suppressions import PostgresSuppressions
 from ringoff.store.terminations import PostgresTerminations
+from ringoff.store.webhooks import PostgresWebhooks
 from ringoff.store.workspaces import PostgresWorkspaces
 
 Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
@@ -96,6 +97,10 @@ class PostgresTransaction:
     @property
     def subscriptions(self) -> PostgresSubscriptions:
         return PostgresSubscriptions(self._connection)
+
+    @property
+    def webhooks(self) -> PostgresWebhooks:
+        return PostgresWebhooks(self._connection)
 
     @property
     def callbacks(self) -> PostgresCallbacks:

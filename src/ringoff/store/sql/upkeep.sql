@@ -17,6 +17,11 @@ WHERE ctid = ANY(ARRAY(
     SELECT e.ctid
     FROM outbox_event e
     WHERE e.created_at < statement_timestamp() - make_interval(hours => $2)
+      AND NOT EXISTS (
+          SELECT FROM webhook_delivery d
+          JOIN event_subscription s ON s.workspace_id = d.workspace_id AND s.subscription_id = d.subscription_id
+          WHERE d.workspace_id = e.workspace_id AND d.event_id = e.event_id AND d.state = 'pending'
+      )
     ORDER BY e.created_at
     LIMIT $1
 ))
@@ -45,5 +50,15 @@ WHERE ctid = ANY(ARRAY(
     SELECT k.ctid
     FROM carrier_callback k
     WHERE k.received_at < statement_timestamp() - make_interval(hours => 1)
+    LIMIT $1
+))
+
+-- name: prune_deliveries
+-- An event is kept as long as a delivery of it is pending; when it is gone, so are they.
+DELETE FROM webhook_delivery
+WHERE ctid = ANY(ARRAY(
+    SELECT d.ctid
+    FROM webhook_delivery d
+    WHERE NOT EXISTS (SELECT FROM outbox_event e WHERE e.workspace_id = d.workspace_id AND e.event_id = d.event_id)
     LIMIT $1
 ))

@@ -1,0 +1,79 @@
+"""Deliveries of events against PostgreSQL."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ringoff.domain.identifiers import AgentId, WorkspaceId
+from ringoff.domain.webhook_records import Delivery, OpenSubscription, TryOutcome
+from ringoff.store.connection import Connection, row_count
+from ringoff.store.sql_loader import load
+
+_SQL = load("webhooks")
+
+
+class PostgresWebhooks:
+    """Implements ``ports.WebhookStore`` on one open transaction."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    async def set_webhook(
+        self,
+        workspace_id: WorkspaceId,
+        agent_id: AgentId | None,
+        event_type: str,
+        *,
+        callback_url: str,
+        headers: Mapping[str, str],
+        method: str,
+        signing_secret: str,
+    ) -> tuple[OpenSubscription, str]:
+        row = await self._connection.fetchrow(
+            _SQL["set_webhook"], workspace_id, agent_id, event_type, callback_url, headers, method, signing_secret
+        )
+        assert row is not None, "an upsert always has its row"
+        return OpenSubscription(workspace_id, row["subscription_id"]), row["signing_secret"]
+
+    async def open(self) -> Sequence[OpenSubscription]:
+        return [OpenSubscription(**dict(row)) for row in await self._connection.fetch(_SQL["open"])]
+
+    async def claim(self, of: OpenSubscription, count_max: int, lease_s: float) -> Sequence[Delivery]:
+        rows = await self._connection.fetch(_SQL["claim"], of.workspace_id, of.subscription_id, count_max, lease_s)
+        return [Delivery(workspace_id=of.workspace_id, **_plain(dict(row))) for row in rows]
+
+    async def record(self, of: OpenSubscription, outcomes: Sequence[TryOutcome]) -> None:
+        await self._connection.execute(
+            _SQL["record"],
+            of.workspace_id,
+            of.subscription_id,
+            [o.event_id for o in outcomes],
+            [o.tries for o in outcomes],
+            [o.state for o in outcomes],
+            [o.status for o in outcomes],
+            [o.latency_ms for o in outcomes],
+            [o.excerpt for o in outcomes],
+            [o.wait_s for o in outcomes],
+        )
+
+    async def succeeded(self, of: OpenSubscription) -> None:
+        await self._connection.execute(_SQL["succeeded"], of.workspace_id, of.subscription_id)
+
+    async def failed(self, of: OpenSubscription, count: int, count_max: int, lasting_s: float, alarm: str) -> bool:
+        row = await self._connection.fetchrow(
+            _SQL["failed"], of.workspace_id, of.subscription_id, count, count_max, lasting_s, alarm[:500]
+        )
+        return row is not None and bool(row["is_paused"])
+
+    async def resume(self, of: OpenSubscription, lease_s: float) -> bool:
+        return bool(await self._connection.fetchval(_SQL["resume"], of.workspace_id, of.subscription_id, lease_s))
+
+    async def redeliver(self, of: OpenSubscription, first_event_id: int, last_event_id: int) -> int:
+        status = await self._connection.execute(
+            _SQL["redeliver"], of.workspace_id, of.subscription_id, first_event_id, last_event_id
+        )
+        return row_count(status)
+
+
+def _plain(row: dict[str, Any]) -> dict[str, Any]:
+    row["attempts"] = list(zip(row.pop("dispositions") or [], row.pop("called_at") or [], strict=True))
+    return row

@@ -1,0 +1,1 @@
+"""Events on their way out: what they say, how they are signed, where they may go."""
