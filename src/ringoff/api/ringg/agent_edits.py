@@ -137,7 +137,7 @@ _NOT_OFFERED: Final = {
     ),
     "edit_agent_whitelisted_domains": "there are no calls from web pages",
     "edit_api_settings": "an agent calls no APIs here; the software behind its handling may",
-    "edit_event_subscriptions": "webhooks are not sent yet; PUT /api/v1/subscriptions has events written",
+    "edit_event_subscriptions": "PUT /api/v1/webhooks sets where events go; not all event types are sent yet",
     "edit_extract_callee_name": "give smart_formatter.extract_first_name with each call",
 }
 
