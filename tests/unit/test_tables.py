@@ -65,6 +65,13 @@ def test_a_cell_that_begins_like_a_formula_is_text(begin: str) -> None:
     assert as_text(f"1{begin}1") == f"1{begin}1"
 
 
+@pytest.mark.parametrize(
+    ("cell", "is_number"), [("+14155550111", True), ("+1-2", False), ("+", False), ("+1\n", False)]
+)
+def test_a_phone_number_stays_a_phone_number(cell: str, is_number: bool) -> None:
+    assert (as_text(cell) == cell) is is_number
+
+
 CELLS = st.text(st.characters(codec="utf-8", exclude_characters="\0"))
 
 

@@ -2,12 +2,14 @@
 
 import csv
 import io
+import re
 import zipfile
 from collections.abc import AsyncIterator, Iterable, Sequence
 from datetime import datetime
 from typing import Final
 
 _FORMULA_BEGINS: Final = ("=", "+", "-", "@", "\t", "\r", "\n")
+_PLAIN_NUMBER: Final = re.compile(r"\+[0-9]{1,20}")
 _ZIP_YEAR_MIN: Final = 1980
 
 
@@ -19,7 +21,12 @@ def csv_lines(rows: Iterable[Sequence[str]]) -> str:
 
 
 def as_text(cell: str) -> str:
-    """A spreadsheet runs a cell that begins like a formula; an apostrophe before it says that it is text."""
+    """A spreadsheet runs a cell that begins like a formula; an apostrophe before it says that it is text.
+
+    A plain phone number is left as it is: it computes nothing, and programs that read the file want the number.
+    """
+    if _PLAIN_NUMBER.fullmatch(cell):
+        return cell
     return f"'{cell}" if cell.startswith(_FORMULA_BEGINS) else cell
 
 
