@@ -7,12 +7,12 @@ from uuid import UUID
 import msgspec
 
 from ringoff.api.errors import ErrorShape
-from ringoff.api.fields import PageSize, instant, instant_of, instant_or_none
-from ringoff.api.native.terminations import CallView
+from ringoff.api.fields import PageSize, instant_of
+from ringoff.api.native.terminations import CallView, call_view
 from ringoff.api.routing import RouteTable
 from ringoff.api.services import Services
 from ringoff.domain.identifiers import AgentId, CallId, CampaignId
-from ringoff.domain.records import CallFilter, CallRow
+from ringoff.domain.records import CallFilter
 from ringoff.domain.workspace import Principal
 from ringoff.operations import insights
 
@@ -58,17 +58,4 @@ async def list_calls(services: Services, principal: Principal, query: CallListQu
     found = await insights.list_calls(services.store, principal, wanted)
     shown = found[: query.limit]
     next_cursor = str(shown[-1].call_id) if len(found) > query.limit else None
-    return CallList([_view(call) for call in shown], next_cursor)
-
-
-def _view(call: CallRow) -> CallView:
-    return CallView(
-        call_id=str(call.call_id),
-        campaign_id=None if call.is_individual else str(call.campaign_id),
-        agent_id=str(call.agent_id),
-        mobile_number=call.called_number,
-        status=call.status,
-        sub_status=call.sub_status,
-        registered_at=instant(call.created_at),
-        ended_at=instant_or_none(call.ended_at),
-    )
+    return CallList([call_view(call) for call in shown], next_cursor)

@@ -11,7 +11,7 @@ from ringoff.api.orders import ANSWER_HEADERS, OrderHeaders, order_answer
 from ringoff.api.routing import Answer, RouteTable
 from ringoff.api.services import Services
 from ringoff.domain.identifiers import CallId, TerminationId
-from ringoff.domain.records import CoveredCall, OpenCounts, Receipt
+from ringoff.domain.records import CallRow, CoveredCall, OpenCounts, Receipt
 from ringoff.domain.termination import CALL_IDS_MAX, MOBILE_NUMBERS_MAX, REASON_LENGTH_MAX, parse_order
 from ringoff.domain.workspace import Principal
 from ringoff.operations import receipts, terminations
@@ -169,7 +169,7 @@ async def preview_order(services: Services, principal: Principal, body: dict[str
         by_agent=[
             AgentCountsView(str(agent.agent_id), agent.agent_name, _counts(agent.counts)) for agent in preview.by_agent
         ],
-        sample=[_call(call) for call in preview.sample],
+        sample=[call_view(call) for call in preview.sample],
     )
 
 
@@ -193,7 +193,7 @@ async def read_receipt(
     )
     return ReceiptDetail(
         **msgspec.structs.asdict(_shown(receipt)),
-        calls=[_call(call) for call in calls],
+        calls=[call_view(call) for call in calls],
         next_cursor=str(calls[-1].call_id) if len(calls) == query.limit else None,
     )
 
@@ -223,7 +223,8 @@ def _shown(receipt: Receipt) -> ReceiptView:
     )
 
 
-def _call(call: CoveredCall) -> CallView:
+def call_view(call: CoveredCall | CallRow) -> CallView:
+    """A call as every native route shows it."""
     return CallView(
         call_id=str(call.call_id),
         campaign_id=None if call.is_individual else str(call.campaign_id),
