@@ -62,9 +62,14 @@ class TerminationStore(Protocol):
         """Whether the witness still stands; one row, for a look under the lock."""
 
     async def fence_campaign(
-        self, workspace_id: WorkspaceId, termination_id: TerminationId, campaign_id: CampaignId, sub_status: str
+        self, workspace_id: WorkspaceId, termination_id: TerminationId, campaign_id: CampaignId
     ) -> None:
         """Raise the campaign's epoch. Only under its exclusive lock."""
+
+    async def end_campaign(
+        self, workspace_id: WorkspaceId, termination_id: TerminationId, campaign_id: CampaignId, sub_status: str
+    ) -> bool:
+        """The same for good: completed. Only under that lock; False when the campaign is not started any more."""
 
     async def fence_agent(self, workspace_id: WorkspaceId, termination_id: TerminationId, agent_id: AgentId) -> int:
         """Raise the epoch of each campaign of the agent with an open call; how many. Only under its exclusive lock."""

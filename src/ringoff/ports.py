@@ -10,6 +10,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Protocol
 
+from ringoff.campaign_ports import CampaignStore
 from ringoff.domain.attempt_records import (
     ClaimedCall,
     DialWork,
@@ -35,9 +36,7 @@ from ringoff.domain.identifiers import (
 )
 from ringoff.domain.records import (
     CallDetail,
-    CampaignRow,
     NewCall,
-    NewCampaign,
 )
 from ringoff.domain.workspace import Agent, ApiKey, CallingNumber, Principal, Trunk, Workspace
 from ringoff.history_ports import HistoryStore
@@ -231,77 +230,6 @@ class WorkspaceStore(Protocol):
         self, workspace_id: WorkspaceId, numbers_or_ids: Sequence[str]
     ) -> Mapping[str, CallingNumber]:
         """For each given E.164 number or number id that the workspace owns: the number, by the given spelling."""
-
-
-class CampaignStore(Protocol):
-    """Campaigns, their contacts, and the epoch that a termination raises."""
-
-    async def add_campaign(self, campaign: NewCampaign) -> CampaignId: ...
-    async def copy_contacts(self, rows: AsyncIterator[bytes]) -> int:
-        """Stream PostgreSQL binary COPY bytes, made by the upload's reader, into contact; return the number of rows."""
-
-    async def register_contacts(self, workspace_id: WorkspaceId, campaign_id: CampaignId) -> int:
-        """Register one call for each contact of a new campaign; return how many."""
-
-    async def campaign(self, workspace_id: WorkspaceId, campaign_id: CampaignId) -> CampaignRow | None: ...
-    async def start(
-        self,
-        workspace_id: WorkspaceId,
-        campaign_id: CampaignId,
-        trunk_id: TrunkId,
-        calling_numbers: Sequence[str],
-        now: datetime | None,
-    ) -> CampaignRow | None:
-        """Move a draft to scheduled or ongoing; None when it is not a draft any more."""
-
-    async def campaigns(
-        self, workspace_id: WorkspaceId, limit: int, offset: int, with_counts: bool
-    ) -> tuple[Sequence[CampaignRow], int]:
-        """One page of list campaigns, newest first, and how many there are in all."""
-
-    async def running_campaigns(self, workspace_id: WorkspaceId, limit: int) -> Sequence[CampaignRow]:
-        """List campaigns that are started and not done, newest first."""
-
-    async def delete_list(self, workspace_id: WorkspaceId, campaign_id: CampaignId) -> bool:
-        """Take a draft, or what has ended, out of the lists; False for anything else."""
-
-    async def has_ongoing_calls(self, workspace_id: WorkspaceId, campaign_id: CampaignId) -> bool: ...
-    async def calling_numbers_in_contacts(
-        self, workspace_id: WorkspaceId, campaign_id: CampaignId, numbers: Sequence[str]
-    ) -> Sequence[tuple[str, int]]:
-        """Which of these numbers are called by the campaign, with the line of the upload."""
-
-    async def register_terminated(self, workspace_id: WorkspaceId, campaign_id: CampaignId, epoch: int) -> int:
-        """Register a new call for each contact whose last call an order cancelled, suppressed numbers left out."""
-
-    async def restart(
-        self,
-        workspace_id: WorkspaceId,
-        campaign_id: CampaignId,
-        epoch: int,
-        trunk_id: TrunkId,
-        calling_numbers: Sequence[str],
-        new_count: int,
-        now: datetime | None,
-    ) -> CampaignRow | None:
-        """Let a terminated campaign be dialled again; None when it is not terminated at this epoch any more."""
-
-    async def individual_campaign(
-        self, workspace_id: WorkspaceId, agent_id: AgentId, trunk_id: TrunkId
-    ) -> tuple[CampaignId, int]:
-        """The hidden campaign of individual calls of this agent on this trunk (made on demand) and its epoch.
-
-        Call it only under the shared lock of the agent, so that a termination never splits epoch and insert.
-        """
-
-    async def open_due(self, now: datetime | None) -> Sequence[CampaignId]:
-        """scheduled -> ongoing for each campaign whose start has come."""
-
-    async def finish_done(self) -> Sequence[CampaignId]:
-        """ongoing -> completed for each list campaign with no call pending or on the wire."""
-
-    async def past_end(self, now: datetime | None) -> Sequence[tuple[WorkspaceId, CampaignId]]:
-        """Started campaigns whose end time has passed and that still have pending calls."""
 
 
 class CallStore(Protocol):

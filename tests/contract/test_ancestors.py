@@ -153,7 +153,7 @@ async def test_a_list_that_is_dialled_is_terminated_before_it_is_deleted(
     refused = await delete(client, tenant, list_id)
     assert (refused.status_code, refused.json()) == (
         400,
-        {"detail": "Campaign is scheduled or ongoing: terminate it first"},
+        {"detail": "Campaign is scheduled, ongoing or paused: terminate it first"},
     )
     assert (await history(client, tenant, status="registered"))["total"] == 3
     assert (await terminate(client, tenant, {"campaign_id": list_id})).status_code == 200

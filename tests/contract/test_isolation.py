@@ -96,6 +96,7 @@ def attacks(ours: Tenant, theirs: Tenant, list_id: str, call_id: str, key_id: st
         **owner_attacks(ours, theirs),
         **ancestor_attacks(start, upload, ours, terminated[""]),
         **history_attacks(ours, list_id, call_id),
+        **campaign_attacks(),
         # Last: the key that asks ends.
         ("PATCH", f"{COMPATIBLE}/workspace/api-key"): ({}, 200),
     }
@@ -157,6 +158,15 @@ def history_attacks(ours: Tenant, list_id: str, call_id: str) -> dict[tuple[str,
     }
 
 
+def campaign_attacks() -> dict[tuple[str, str], Attack]:
+    """A campaign of ours is none of theirs, whatever they want of it."""
+    return {
+        ("GET", f"{NATIVE}/campaigns"): ({}, 200),
+        ("GET", f"{NATIVE}/campaigns/{{campaign_id}}"): ({}, 404),
+        **{("POST", f"{NATIVE}/campaigns/{{campaign_id}}/{verb}"): ({}, 404) for verb in ("pause", "resume", "end")},
+    }
+
+
 def order_attacks(theirs: Tenant, selector: dict[str, Any]) -> dict[tuple[str, str], Attack]:
     """Receipts, previews and the suppression list: what a stranger sees of them is nothing."""
     upload = {"files": {"file": ("numbers.csv", "Mobile Number\n+14155550199\n", "text/csv")}}
@@ -208,6 +218,7 @@ async def everything_of(client: httpx2.AsyncClient, tenant: Tenant) -> list[Any]
         f"{COMPATIBLE}/calling/terminate",
         f"{COMPATIBLE}/campaign/all?call_count=true",
         f"{COMPATIBLE}/calling/history?limit=1000",
+        f"{NATIVE}/campaigns",
         f"{NATIVE}/trunks",
         f"{NATIVE}/numbers",
         f"{NATIVE}/terminations",
@@ -241,7 +252,7 @@ async def test_no_route_leaks_or_touches_another_workspace(
     assert set(table) == {(o.method, o.path) for o in operations() if o.needs_key}, "a route without an attack"
     for (method, path), (request, status) in table.items():
         ids = {"agent_id": tenant.agent_id, "trunk_id": tenant.trunk_id, "number_id": tenant.number_id}
-        ids |= {"api_key_id": key_id, "list_id": list_id, "kb_id": list_id}
+        ids |= {"api_key_id": key_id, "list_id": list_id, "kb_id": list_id, "campaign_id": list_id}
         address = path.format(**ids, termination_id=termination_id, mobile_number=secret_number)
         answer = await client.request(method, address, headers=stranger.headers, **request)
         assert answer.status_code == status, f"{path}: {answer.text}"

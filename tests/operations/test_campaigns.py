@@ -12,7 +12,7 @@ from ringoff.domain.call_config import CallConfig
 from ringoff.domain.call_window import CallWindow
 from ringoff.domain.errors import Conflict, InvalidInput
 from ringoff.domain.identifiers import AgentId
-from ringoff.domain.records import CallFilter
+from ringoff.domain.records import CallFilter, CampaignCounts
 from ringoff.domain.workspace import Principal
 from ringoff.operations import agents, campaigns, insights, workspaces
 from ringoff.operations.campaigns import CampaignForm, SavedCampaign, StartedCampaign
@@ -63,11 +63,11 @@ async def test_times_are_local_to_the_config(
 ) -> None:
     saved = await save(store, principal, agent_id, tmp_path / "a.csv", CONTACTS, TIMES)
     assert (saved.total_count, saved.valid_count, saved.invalid_count) == (50, 50, 0)
-    [campaign], total = await campaigns.list_campaigns(store, principal, 10, 0, with_counts=True)
+    [(campaign, counts)], total = await campaigns.list_campaigns(store, principal, 10, 0, with_counts=True)
     assert total == 1
     assert campaign.start_at == datetime(2026, 1, 5, 14, 30, tzinfo=UTC)
     assert campaign.end_at == datetime(2026, 12, 31, 14, 30, tzinfo=UTC)
-    assert (campaign.status, campaign.total_count, campaign.registered_count) == ("draft", 50, 50)
+    assert (campaign.status, campaign.total_count, counts) == ("draft", 50, CampaignCounts(registered=50))
 
 
 async def test_a_bad_last_row_leaves_nothing(

@@ -30,7 +30,7 @@ async def test_a_start_between_the_order_and_the_deletion_wins(store: PostgresSt
     with pytest.raises(Conflict):
         await deletion
     listed, total = await campaigns.list_campaigns(store, world.principal, 10, 0, with_counts=False)
-    assert ([campaign.campaign_id for campaign in listed], total) == ([list_id], 1)
+    assert ([campaign.campaign_id for campaign, _ in listed], total) == ([list_id], 1)
     assert started.campaign.status == "ongoing"
     assert sorted(status for status, _ in (await world.statuses()).values()) == ["cancelled"] * 2 + ["registered"] * 2
 

@@ -61,7 +61,7 @@ async def play_all(dsn: str, cast: Cast, numbers: tuple[str, ...] = (FIRST, SECO
             campaign_id = await scene.campaign(numbers)
             await scene.campaign(numbers[:1], agent_id=await scene.world.another_agent())
             await cast(scene, campaign_id)
-            wrong = await _play(scene, schedule)
+            wrong = await play(scene, schedule)
             steps = " | ".join(stepper.log)
             stepper.actors.clear()
             wrong += await judge(scene)
@@ -72,7 +72,7 @@ async def play_all(dsn: str, cast: Cast, numbers: tuple[str, ...] = (FIRST, SECO
     return verdict
 
 
-async def _play(scene: Scene, schedule: Schedule) -> list[str]:
+async def play(scene: Scene, schedule: Schedule) -> list[str]:
     """Step whoever the schedule chooses until everybody is over. Who waits for a lock cannot be chosen."""
     stepper = scene.stepper
     wrong: list[str] = []

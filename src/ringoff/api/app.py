@@ -15,6 +15,7 @@ from ringoff.api.carriers import carrier_routes
 from ringoff.api.errors import ErrorShape, plain_response
 from ringoff.api.native import api_keys, handlings, health, numbers, subscriptions, suppressions, trunks, webhooks
 from ringoff.api.native import calls as native_calls
+from ringoff.api.native import campaigns as native_campaigns
 from ringoff.api.native import terminations as native_terminations
 from ringoff.api.openapi import document
 from ringoff.api.ringg import (
@@ -62,6 +63,7 @@ _TABLES: Final[tuple[RouteTable, ...]] = (
     not_offered.VOICE_ROUTES,
     native_terminations.ROUTES,
     native_calls.ROUTES,
+    native_campaigns.ROUTES,
     suppressions.ROUTES,
     subscriptions.ROUTES,
     webhooks.ROUTES,

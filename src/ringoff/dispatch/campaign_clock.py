@@ -75,6 +75,10 @@ class CampaignClock:
                 return  # somebody was faster; what is left is found at the next look
             order = TerminationOrder(Selector(campaign_id=campaign_id), reason="the campaign's end time has passed")
             termination_id = await orders.add_termination(workspace_id, order, api_key_id=None)
-            await orders.fence_campaign(workspace_id, termination_id, campaign_id, SubStatus.CAMPAIGN_TIME_EXCEEDED)
             await orders.record_ongoing(workspace_id, termination_id, order)
+            # Nothing is written if an order for the agent was faster; the next look finds nothing more to end.
+            if not await orders.end_campaign(
+                workspace_id, termination_id, campaign_id, SubStatus.CAMPAIGN_TIME_EXCEEDED
+            ):
+                raise SerializationConflict("the campaign is not started any more")
         log.info("campaign ended by its end time", campaign_id=str(campaign_id))

@@ -12,6 +12,8 @@ class CampaignStatus(StrEnum):
     DRAFT = "draft"
     SCHEDULED = "scheduled"
     ONGOING = "ongoing"
+    PAUSED = "paused"
+    """Started, and nothing of it is dialled until it is resumed."""
     COMPLETED = "completed"
     TERMINATED = "terminated"
 
@@ -28,10 +30,18 @@ class CampaignEvent(StrEnum):
     RESTARTED_NOW = "restarted_now"
     """Started again after a termination: new calls for the contacts whose last call it cancelled."""
     RESTART_SCHEDULED = "restart_scheduled"
+    PAUSED = "paused"
+    RESUMED_NOW = "resumed_now"
+    RESUME_SCHEDULED = "resume_scheduled"
+    """Its start time is still ahead."""
     END_TIME_CAME = "end_time_came"
     """What was still pending is behind a fence that nobody ordered."""
+    ENDED = "ended"
+    """By the user, for good: what was still pending is behind a fence."""
 
 
+STARTED: Final = frozenset({CampaignStatus.SCHEDULED, CampaignStatus.ONGOING, CampaignStatus.PAUSED})
+"""Started and not done: what may be paused or ended."""
 TERMINAL: Final = frozenset({CampaignStatus.COMPLETED})
 """A terminated campaign rests until somebody starts it again; its terminated calls stay terminated for ever."""
 
@@ -40,13 +50,23 @@ TRANSITIONS: Final[dict[tuple[CampaignStatus, CampaignEvent], CampaignStatus]] =
     (CampaignStatus.DRAFT, CampaignEvent.START_SCHEDULED): CampaignStatus.SCHEDULED,
     (CampaignStatus.SCHEDULED, CampaignEvent.START_TIME_CAME): CampaignStatus.ONGOING,
     (CampaignStatus.ONGOING, CampaignEvent.CALLS_DONE): CampaignStatus.COMPLETED,
+    (CampaignStatus.SCHEDULED, CampaignEvent.PAUSED): CampaignStatus.PAUSED,
+    (CampaignStatus.ONGOING, CampaignEvent.PAUSED): CampaignStatus.PAUSED,
+    (CampaignStatus.PAUSED, CampaignEvent.RESUMED_NOW): CampaignStatus.ONGOING,
+    (CampaignStatus.PAUSED, CampaignEvent.RESUME_SCHEDULED): CampaignStatus.SCHEDULED,
+    (CampaignStatus.PAUSED, CampaignEvent.CALLS_DONE): CampaignStatus.COMPLETED,
     (CampaignStatus.DRAFT, CampaignEvent.TERMINATED): CampaignStatus.TERMINATED,
     (CampaignStatus.SCHEDULED, CampaignEvent.TERMINATED): CampaignStatus.TERMINATED,
     (CampaignStatus.ONGOING, CampaignEvent.TERMINATED): CampaignStatus.TERMINATED,
+    (CampaignStatus.PAUSED, CampaignEvent.TERMINATED): CampaignStatus.TERMINATED,
     (CampaignStatus.TERMINATED, CampaignEvent.RESTARTED_NOW): CampaignStatus.ONGOING,
     (CampaignStatus.TERMINATED, CampaignEvent.RESTART_SCHEDULED): CampaignStatus.SCHEDULED,
     (CampaignStatus.SCHEDULED, CampaignEvent.END_TIME_CAME): CampaignStatus.COMPLETED,
     (CampaignStatus.ONGOING, CampaignEvent.END_TIME_CAME): CampaignStatus.COMPLETED,
+    (CampaignStatus.PAUSED, CampaignEvent.END_TIME_CAME): CampaignStatus.COMPLETED,
+    (CampaignStatus.SCHEDULED, CampaignEvent.ENDED): CampaignStatus.COMPLETED,
+    (CampaignStatus.ONGOING, CampaignEvent.ENDED): CampaignStatus.COMPLETED,
+    (CampaignStatus.PAUSED, CampaignEvent.ENDED): CampaignStatus.COMPLETED,
 }
 
 

@@ -47,9 +47,23 @@ class CampaignRow:
     updated_at: datetime
     total_count: int
     """Rows registered by the upload."""
-    registered_count: int | None = None
-    completed_count: int | None = None
-    """Both only when asked for: effective ``registered``/``retry`` and ``completed``."""
+
+
+@dataclass(frozen=True, slots=True)
+class CampaignCounts:
+    """How many calls of a campaign have each effective status, at one instant."""
+
+    registered: int = 0
+    ongoing: int = 0
+    retry: int = 0
+    completed: int = 0
+    failed: int = 0
+    error: int = 0
+    cancelled: int = 0
+
+    @property
+    def total(self) -> int:
+        return self.registered + self.ongoing + self.retry + self.completed + self.failed + self.error + self.cancelled
 
 
 @dataclass(frozen=True, slots=True)

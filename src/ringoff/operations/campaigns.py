@@ -11,7 +11,7 @@ from ringoff.domain.campaign import CampaignStatus
 from ringoff.domain.errors import Conflict, InvalidInput, NotFound
 from ringoff.domain.identifiers import AgentId, CampaignId, TrunkId
 from ringoff.domain.phone_number import NumberNormalizer
-from ringoff.domain.records import CampaignRow, NewCampaign
+from ringoff.domain.records import CampaignCounts, CampaignRow, NewCampaign
 from ringoff.domain.workspace import CallingNumber, Principal
 from ringoff.operations.agents import active_agent
 from ringoff.operations.caller_ids import resolve_calling_numbers
@@ -128,10 +128,15 @@ async def start(
 
 async def list_campaigns(
     store: Store, principal: Principal, limit: int, offset: int, *, with_counts: bool
-) -> tuple[Sequence[CampaignRow], int]:
+) -> tuple[Sequence[tuple[CampaignRow, CampaignCounts | None]], int]:
     """One page of campaigns, newest first, and how many there are in all."""
-    async with store.transaction() as tx:
-        return await tx.campaigns.campaigns(principal.workspace_id, limit, offset, with_counts)
+    async with store.snapshot() as tx:
+        page, total = await tx.campaigns.campaigns(principal.workspace_id, limit, offset)
+        if not with_counts:
+            return [(campaign, None) for campaign in page], total
+        ids = [campaign.campaign_id for campaign in page]
+        counts = await tx.campaigns.counts(principal.workspace_id, ids)
+    return [(campaign, counts[campaign.campaign_id]) for campaign in page], total
 
 
 async def _restart(

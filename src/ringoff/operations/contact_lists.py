@@ -12,7 +12,7 @@ from ringoff.domain.workspace import Principal
 from ringoff.operations import terminations
 from ringoff.ports import Gate, Store, open_gate
 
-RUNNING: Final = "Campaign is scheduled or ongoing: terminate it first"
+RUNNING: Final = "Campaign is scheduled, ongoing or paused: terminate it first"
 _RESTING: Final = (CampaignStatus.DRAFT, CampaignStatus.COMPLETED, CampaignStatus.TERMINATED)
 
 

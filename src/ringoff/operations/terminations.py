@@ -13,7 +13,6 @@ from weakref import WeakValueDictionary
 
 import msgspec
 
-from ringoff.domain.call import SubStatus
 from ringoff.domain.errors import Conflict, InvalidInput, NothingTerminable, SerializationConflict
 from ringoff.domain.identifiers import CallId, TerminationId, WorkspaceId
 from ringoff.domain.records import Receipt
@@ -276,7 +275,7 @@ async def _raise_fence(attempt: _Try, termination_id: TerminationId) -> bool:
     if selector.mobile_numbers is not None:
         await orders.fence_numbers(workspace_id, termination_id, selector)
     elif selector.campaign_id is not None:
-        await orders.fence_campaign(workspace_id, termination_id, selector.campaign_id, SubStatus.USER_TERMINATED)
+        await orders.fence_campaign(workspace_id, termination_id, selector.campaign_id)
     elif selector.agent_id is not None:
         return await orders.fence_agent(workspace_id, termination_id, selector.agent_id) > 0
     return True

@@ -1,14 +1,13 @@
 """Campaigns and their contacts against PostgreSQL."""
 
-from collections.abc import AsyncIterator, Sequence
-from dataclasses import replace
+from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import datetime
 
 import asyncpg
 
 from ringoff.domain.call_config import CallConfig, from_json, to_json
 from ringoff.domain.identifiers import AgentId, CampaignId, TrunkId, WorkspaceId
-from ringoff.domain.records import CampaignRow, NewCampaign
+from ringoff.domain.records import CampaignCounts, CampaignRow, NewCampaign
 from ringoff.store.connection import Connection, row_count
 from ringoff.store.sql_loader import load
 
@@ -90,19 +89,34 @@ class PostgresCampaigns:
         )
         return None if row is None else _campaign(row)
 
-    async def campaigns(
-        self, workspace_id: WorkspaceId, limit: int, offset: int, with_counts: bool
-    ) -> tuple[Sequence[CampaignRow], int]:
+    async def pause(self, workspace_id: WorkspaceId, campaign_id: CampaignId) -> CampaignRow | None:
+        row = await self._connection.fetchrow(_SQL["pause"], workspace_id, campaign_id)
+        return None if row is None else _campaign(row)
+
+    async def resume(
+        self, workspace_id: WorkspaceId, campaign_id: CampaignId, now: datetime | None
+    ) -> CampaignRow | None:
+        row = await self._connection.fetchrow(_SQL["resume"], workspace_id, campaign_id, now)
+        return None if row is None else _campaign(row)
+
+    async def campaigns_below(
+        self, workspace_id: WorkspaceId, below: CampaignId | None, limit: int
+    ) -> Sequence[CampaignRow]:
+        rows = await self._connection.fetch(_SQL["campaigns_below"], workspace_id, below, limit)
+        return [_campaign(row) for row in rows]
+
+    async def campaigns(self, workspace_id: WorkspaceId, limit: int, offset: int) -> tuple[Sequence[CampaignRow], int]:
         total = await self._connection.fetchval(_SQL["count_campaigns"], workspace_id)
-        page = [_campaign(row) for row in await self._connection.fetch(_SQL["campaigns"], workspace_id, limit, offset)]
-        if not with_counts:
-            return page, total
-        ids = [campaign.campaign_id for campaign in page]
-        counts = {
-            row["campaign_id"]: (row["registered_count"], row["completed_count"])
-            for row in await self._connection.fetch(_SQL["status_counts"], workspace_id, ids)
-        }
-        return [_with_counts(campaign, counts.get(campaign.campaign_id, (0, 0))) for campaign in page], total
+        rows = await self._connection.fetch(_SQL["campaigns"], workspace_id, limit, offset)
+        return [_campaign(row) for row in rows], total
+
+    async def counts(
+        self, workspace_id: WorkspaceId, campaign_ids: Sequence[CampaignId]
+    ) -> Mapping[CampaignId, CampaignCounts]:
+        by_status: dict[CampaignId, dict[str, int]] = {campaign_id: {} for campaign_id in campaign_ids}
+        for row in await self._connection.fetch(_SQL["status_counts"], workspace_id, list(campaign_ids)):
+            by_status[row["campaign_id"]][row["status"]] = row["count"]
+        return {campaign_id: CampaignCounts(**counts) for campaign_id, counts in by_status.items()}
 
     async def running_campaigns(self, workspace_id: WorkspaceId, limit: int) -> Sequence[CampaignRow]:
         return [_campaign(row) for row in await self._connection.fetch(_SQL["running_campaigns"], workspace_id, limit)]
@@ -162,7 +176,3 @@ def _campaign(row: asyncpg.Record) -> CampaignRow:
         updated_at=row["updated_at"],
         total_count=row["total_count"],
     )
-
-
-def _with_counts(campaign: CampaignRow, counts: tuple[int, int]) -> CampaignRow:
-    return replace(campaign, registered_count=counts[0], completed_count=counts[1])

@@ -74,9 +74,17 @@ class PostgresTerminations:
         return bool(await self._connection.fetchval(_SQL["is_terminable"], workspace_id, call_id))
 
     async def fence_campaign(
-        self, workspace_id: WorkspaceId, termination_id: TerminationId, campaign_id: CampaignId, sub_status: str
+        self, workspace_id: WorkspaceId, termination_id: TerminationId, campaign_id: CampaignId
     ) -> None:
-        await self._connection.execute(_SQL["fence_campaign"], workspace_id, campaign_id, termination_id, sub_status)
+        await self._connection.execute(_SQL["fence_campaign"], workspace_id, campaign_id, termination_id)
+
+    async def end_campaign(
+        self, workspace_id: WorkspaceId, termination_id: TerminationId, campaign_id: CampaignId, sub_status: str
+    ) -> bool:
+        status = await self._connection.execute(
+            _SQL["end_campaign"], workspace_id, campaign_id, termination_id, sub_status
+        )
+        return row_count(status) == 1
 
     async def fence_agent(self, workspace_id: WorkspaceId, termination_id: TerminationId, agent_id: AgentId) -> int:
         return row_count(await self._connection.execute(_SQL["fence_agent"], workspace_id, agent_id, termination_id))

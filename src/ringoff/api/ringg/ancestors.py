@@ -70,7 +70,7 @@ class StartedBulkAnswer(msgspec.Struct, kw_only=True):
 async def list_contact_lists(services: Services, principal: Principal, query: ListPage) -> ContactListsAnswer:
     """Uploaded lists, newest first."""
     page, _ = await campaigns.list_campaigns(services.store, principal, query.limit, query.offset, with_counts=False)
-    return ContactListsAnswer([ContactList(**_listed(campaign)) for campaign in page])
+    return ContactListsAnswer([ContactList(**_listed(campaign)) for campaign, _ in page])
 
 
 @WORKSPACE_ROUTES.add("POST", "/calling/outbound/bulk", errors=(404,), deprecated=True)

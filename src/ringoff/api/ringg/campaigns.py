@@ -14,7 +14,7 @@ from ringoff.api.services import Services
 from ringoff.domain.call_config import parse_call_config
 from ringoff.domain.errors import InvalidInput
 from ringoff.domain.identifiers import AgentId, CampaignId
-from ringoff.domain.records import CampaignRow
+from ringoff.domain.records import CampaignCounts, CampaignRow
 from ringoff.domain.workspace import Principal
 from ringoff.operations import campaigns
 from ringoff.operations.campaigns import CampaignForm
@@ -148,7 +148,7 @@ async def list_campaigns(services: Services, principal: Principal, query: Campai
         services.store, principal, query.limit, query.offset, with_counts=query.call_count
     )
     return CampaignListAnswer(
-        [_listed(campaign, with_counts=query.call_count) for campaign in page],
+        [_listed(campaign, counts) for campaign, counts in page],
         Pagination(total, query.limit, query.offset),
     )
 
@@ -219,7 +219,7 @@ async def _start(
     return StartedCampaignAnswer(has_ongoing_calls=started.has_ongoing_calls)
 
 
-def _listed(campaign: CampaignRow, *, with_counts: bool) -> ListedCampaign:
+def _listed(campaign: CampaignRow, counts: CampaignCounts | None) -> ListedCampaign:
     listed = ListedCampaign(
         id=str(campaign.campaign_id),
         name=campaign.name,
@@ -229,8 +229,8 @@ def _listed(campaign: CampaignRow, *, with_counts: bool) -> ListedCampaign:
         campaign_start_time=instant_or_none(campaign.start_at),
         campaign_end_time=instant_or_none(campaign.end_at),
     )
-    if with_counts:
+    if counts is not None:
         listed.total_count = campaign.total_count
-        listed.registered_count = campaign.registered_count or 0
-        listed.completed_count = campaign.completed_count or 0
+        listed.registered_count = counts.registered
+        listed.completed_count = counts.completed
     return listed

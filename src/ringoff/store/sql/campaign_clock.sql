@@ -19,6 +19,7 @@ WHERE k.workspace_id = d.workspace_id AND k.campaign_id = d.campaign_id AND k.st
 RETURNING k.campaign_id
 
 -- name: finish_done
+-- A paused one too: with nothing left there is nothing to resume.
 WITH done AS (
     SELECT k.workspace_id, k.campaign_id
     FROM campaign k
@@ -32,14 +33,14 @@ WITH done AS (
     LEFT JOIN LATERAL (
         SELECT true AS found FROM call c WHERE c.campaign_id = k.campaign_id AND c.status = 'ongoing' LIMIT 1
     ) ongoing ON true
-    WHERE k.kind = 'list' AND k.status = 'ongoing' AND pending.found IS NULL AND ongoing.found IS NULL
+    WHERE k.kind = 'list' AND k.status IN ('ongoing', 'paused') AND pending.found IS NULL AND ongoing.found IS NULL
     ORDER BY k.campaign_id
     FOR NO KEY UPDATE OF k SKIP LOCKED
 )
 UPDATE campaign k
 SET status = 'completed', updated_at = clock_timestamp()
 FROM done d
-WHERE k.workspace_id = d.workspace_id AND k.campaign_id = d.campaign_id AND k.status = 'ongoing'
+WHERE k.workspace_id = d.workspace_id AND k.campaign_id = d.campaign_id AND k.status IN ('ongoing', 'paused')
 RETURNING k.campaign_id
 
 -- name: past_end
@@ -51,6 +52,6 @@ CROSS JOIN LATERAL (
     ORDER BY c.next_attempt_at
     LIMIT 1
 ) pending
-WHERE k.kind = 'list' AND k.status IN ('scheduled', 'ongoing')
+WHERE k.kind = 'list' AND k.status IN ('scheduled', 'ongoing', 'paused')
   AND k.end_at <= coalesce($1::timestamptz, statement_timestamp())
 ORDER BY k.campaign_id

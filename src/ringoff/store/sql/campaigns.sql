@@ -67,6 +67,32 @@ WHERE workspace_id = $1 AND campaign_id = $2 AND kind = 'list' AND status = 'ter
 RETURNING campaign_id, workspace_id, agent_id, name, status, epoch, trunk_id, calling_numbers, call_config, start_at,
     end_at, created_at, updated_at, total_count
 
+-- name: pause
+-- After lock_exclusive('campaign', …): no permit is in flight, and none is granted until the status changes again. One row,
+-- however many calls there are.
+UPDATE campaign
+SET status = 'paused', updated_at = clock_timestamp()
+WHERE workspace_id = $1 AND campaign_id = $2 AND kind = 'list' AND status IN ('scheduled', 'ongoing') AND deleted_at IS NULL
+RETURNING campaign_id, workspace_id, agent_id, name, status, epoch, trunk_id, calling_numbers, call_config, start_at,
+    end_at, created_at, updated_at, total_count
+
+-- name: resume
+UPDATE campaign
+SET status = CASE WHEN start_at > coalesce($3::timestamptz, statement_timestamp()) THEN 'scheduled' ELSE 'ongoing' END,
+    updated_at = clock_timestamp()
+WHERE workspace_id = $1 AND campaign_id = $2 AND kind = 'list' AND status = 'paused' AND deleted_at IS NULL
+RETURNING campaign_id, workspace_id, agent_id, name, status, epoch, trunk_id, calling_numbers, call_config, start_at,
+    end_at, created_at, updated_at, total_count
+
+-- name: campaigns_below
+SELECT campaign_id, workspace_id, agent_id, name, status, epoch, trunk_id, calling_numbers, call_config, start_at,
+    end_at, created_at, updated_at, total_count
+FROM campaign
+WHERE workspace_id = $1 AND kind = 'list' AND deleted_at IS NULL
+  AND campaign_id < coalesce($2::uuid, 'ffffffff-ffff-ffff-ffff-ffffffffffff')
+ORDER BY campaign_id DESC
+LIMIT $3
+
 -- name: campaigns
 SELECT campaign_id, workspace_id, agent_id, name, status, epoch, trunk_id, calling_numbers, call_config, start_at,
     end_at, created_at, updated_at, total_count
@@ -94,12 +120,10 @@ WHERE workspace_id = $1 AND campaign_id = $2 AND kind = 'list' AND status IN ('d
   AND deleted_at IS NULL
 
 -- name: status_counts
-SELECT v.campaign_id,
-    count(*) FILTER (WHERE v.status = 'registered') AS registered_count,
-    count(*) FILTER (WHERE v.status = 'completed') AS completed_count
+SELECT v.campaign_id, v.status, count(*) AS count
 FROM call_effective v
 WHERE v.workspace_id = $1 AND v.campaign_id = ANY($2::uuid[])
-GROUP BY v.campaign_id
+GROUP BY v.campaign_id, v.status
 
 -- name: calling_numbers_in_contacts
 SELECT t.called_number, min(t.line_no) AS line_no

@@ -105,10 +105,21 @@ SELECT EXISTS (
 WITH raised AS (
     UPDATE campaign k
     SET epoch = k.epoch + 1,
-        -- Completed by its end time, and something still talks: a hang-up covers that and leaves the status.
-        status = CASE WHEN $4 = 'CAMPAIGN_TIME_EXCEEDED' OR k.status = 'completed' THEN 'completed' ELSE 'terminated' END,
+        -- Completed by its end, and something still talks: a hang-up covers that and leaves the status.
+        status = CASE WHEN k.status = 'completed' THEN 'completed' ELSE 'terminated' END,
         updated_at = clock_timestamp()
     WHERE k.workspace_id = $1 AND k.campaign_id = $2 AND k.kind = 'list'
+    RETURNING k.workspace_id, k.campaign_id, k.epoch - 1 AS epoch
+)
+INSERT INTO campaign_fence (workspace_id, campaign_id, epoch, termination_id, sub_status)
+SELECT r.workspace_id, r.campaign_id, r.epoch, $3, 'USER_TERMINATED' FROM raised r
+
+-- name: end_campaign
+-- After lock_exclusive('campaign', …). An order for the agent does not take that lock: the status says who came first.
+WITH raised AS (
+    UPDATE campaign k
+    SET epoch = k.epoch + 1, status = 'completed', updated_at = clock_timestamp()
+    WHERE k.workspace_id = $1 AND k.campaign_id = $2 AND k.kind = 'list' AND k.status IN ('scheduled', 'ongoing', 'paused')
     RETURNING k.workspace_id, k.campaign_id, k.epoch - 1 AS epoch
 )
 INSERT INTO campaign_fence (workspace_id, campaign_id, epoch, termination_id, sub_status)

@@ -1,0 +1,99 @@
+"""The part of the seam that keeps campaigns: their contacts, their life, and what the passing of time does to them.
+
+As on the first page (``ports``), a store method never commits, and every write of a status names the status that it
+expects.
+"""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from datetime import datetime
+from typing import Protocol
+
+from ringoff.domain.identifiers import AgentId, CampaignId, TrunkId, WorkspaceId
+from ringoff.domain.records import CampaignCounts, CampaignRow, NewCampaign
+
+
+class CampaignStore(Protocol):
+    """Campaigns, their contacts, and the epoch that a termination raises."""
+
+    async def add_campaign(self, campaign: NewCampaign) -> CampaignId: ...
+    async def copy_contacts(self, rows: AsyncIterator[bytes]) -> int:
+        """Stream PostgreSQL binary COPY bytes, made by the upload's reader, into contact; return the number of rows."""
+
+    async def register_contacts(self, workspace_id: WorkspaceId, campaign_id: CampaignId) -> int:
+        """Register one call for each contact of a new campaign; return how many."""
+
+    async def campaign(self, workspace_id: WorkspaceId, campaign_id: CampaignId) -> CampaignRow | None: ...
+    async def start(
+        self,
+        workspace_id: WorkspaceId,
+        campaign_id: CampaignId,
+        trunk_id: TrunkId,
+        calling_numbers: Sequence[str],
+        now: datetime | None,
+    ) -> CampaignRow | None:
+        """Move a draft to scheduled or ongoing; None when it is not a draft any more."""
+
+    async def pause(self, workspace_id: WorkspaceId, campaign_id: CampaignId) -> CampaignRow | None:
+        """scheduled or ongoing -> paused; None from any other status. Only under the campaign's exclusive lock."""
+
+    async def resume(
+        self, workspace_id: WorkspaceId, campaign_id: CampaignId, now: datetime | None
+    ) -> CampaignRow | None:
+        """paused -> ongoing, or scheduled before its start time; None from any other status."""
+
+    async def campaigns_below(
+        self, workspace_id: WorkspaceId, below: CampaignId | None, limit: int
+    ) -> Sequence[CampaignRow]:
+        """List campaigns, newest first, older than ``below``."""
+
+    async def campaigns(self, workspace_id: WorkspaceId, limit: int, offset: int) -> tuple[Sequence[CampaignRow], int]:
+        """One page of list campaigns, newest first, and how many there are in all."""
+
+    async def counts(
+        self, workspace_id: WorkspaceId, campaign_ids: Sequence[CampaignId]
+    ) -> Mapping[CampaignId, CampaignCounts]:
+        """Calls of each of these by effective status."""
+
+    async def running_campaigns(self, workspace_id: WorkspaceId, limit: int) -> Sequence[CampaignRow]:
+        """List campaigns that are started and not done, newest first."""
+
+    async def delete_list(self, workspace_id: WorkspaceId, campaign_id: CampaignId) -> bool:
+        """Take a draft, or what has ended, out of the lists; False for anything else."""
+
+    async def has_ongoing_calls(self, workspace_id: WorkspaceId, campaign_id: CampaignId) -> bool: ...
+    async def calling_numbers_in_contacts(
+        self, workspace_id: WorkspaceId, campaign_id: CampaignId, numbers: Sequence[str]
+    ) -> Sequence[tuple[str, int]]:
+        """Which of these numbers are called by the campaign, with the line of the upload."""
+
+    async def register_terminated(self, workspace_id: WorkspaceId, campaign_id: CampaignId, epoch: int) -> int:
+        """Register a new call for each contact whose last call an order cancelled, suppressed numbers left out."""
+
+    async def restart(
+        self,
+        workspace_id: WorkspaceId,
+        campaign_id: CampaignId,
+        epoch: int,
+        trunk_id: TrunkId,
+        calling_numbers: Sequence[str],
+        new_count: int,
+        now: datetime | None,
+    ) -> CampaignRow | None:
+        """Let a terminated campaign be dialled again; None when it is not terminated at this epoch any more."""
+
+    async def individual_campaign(
+        self, workspace_id: WorkspaceId, agent_id: AgentId, trunk_id: TrunkId
+    ) -> tuple[CampaignId, int]:
+        """The hidden campaign of individual calls of this agent on this trunk (made on demand) and its epoch.
+
+        Call it only under the shared lock of the agent, so that a termination never splits epoch and insert.
+        """
+
+    async def open_due(self, now: datetime | None) -> Sequence[CampaignId]:
+        """scheduled -> ongoing for each campaign whose start has come."""
+
+    async def finish_done(self) -> Sequence[CampaignId]:
+        """ongoing -> completed for each list campaign with no call pending or on the wire."""
+
+    async def past_end(self, now: datetime | None) -> Sequence[tuple[WorkspaceId, CampaignId]]:
+        """Started campaigns whose end time has passed and that still have pending calls."""
