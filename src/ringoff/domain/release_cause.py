@@ -93,6 +93,38 @@ _BY_Q850_CAUSE: Final[Mapping[int, Disposition]] = {
 }
 _Q850_MAX: Final = 127
 
+# What Twilio's REST API, and those that copy it, answer instead of making a call: by error code, then by HTTP status.
+# Source: https://www.twilio.com/docs/api/errors.
+_BY_API_CODE: Final[Mapping[int, Disposition]] = {
+    10001: Disposition.TRUNK_REFUSED,  # account is not active
+    10004: Disposition.CONGESTION,  # call concurrency limit exceeded
+    20003: Disposition.TRUNK_REFUSED,  # authentication
+    20005: Disposition.TRUNK_REFUSED,  # account not active
+    20006: Disposition.TRUNK_REFUSED,  # access denied
+    20008: Disposition.TRUNK_REFUSED,  # test credentials cannot do this
+    20429: Disposition.CONGESTION,  # too many requests
+    # The number is not one that can be rung.
+    21211: Disposition.INVALID_NUMBER,  # invalid 'To' number
+    21214: Disposition.INVALID_NUMBER,  # 'To' number cannot be reached
+    21217: Disposition.INVALID_NUMBER,  # number does not appear to be valid
+    # The account may not ring this number, and the trunk works on: the country is off, it is blocked, or not verified
+    # on a trial account. Nothing changes by trying again.
+    21215: Disposition.REJECTED,
+    21216: Disposition.REJECTED,
+    21219: Disposition.REJECTED,
+    # The calling number is not this account's: the same for every call of the campaign. Calls are put back and the
+    # trunk is stopped with an alarm, which beats a campaign that fails as a whole.
+    21210: Disposition.TRUNK_REFUSED,
+    21212: Disposition.TRUNK_REFUSED,
+}
+_BY_API_STATUS: Final[Mapping[int, Disposition]] = {
+    401: Disposition.TRUNK_REFUSED,
+    403: Disposition.TRUNK_REFUSED,
+    404: Disposition.TRUNK_REFUSED,  # no such account at this address
+    429: Disposition.CONGESTION,
+    503: Disposition.CONGESTION,
+}
+
 # What a CANCEL of ours brings back: 487, sometimes 408, from some carriers nothing at all.
 _AFTER_CANCEL: Final = frozenset({None, 408, 487})
 _RATE_LIMIT_TEXT: Final = re.compile(r"\b(?:cps|concurren\w*|limit\w*|rates?|too many|throttl\w*)\b", re.IGNORECASE)
@@ -120,6 +152,12 @@ def classify(
     if cause.sip_status is not None:
         return _by_sip_status(cause.sip_status, cause.text)
     return _by_q850_cause(cause.q850_cause)
+
+
+def classify_api_refusal(http_status: int, code: int | None) -> Disposition:
+    """Our word for a call that a REST API refused to make: nothing left, so there is no status of the wire."""
+    by_code = None if code is None else _BY_API_CODE.get(code)
+    return by_code or _BY_API_STATUS.get(http_status, Disposition.NETWORK_FAILURE)
 
 
 def _by_sip_status(status: int, text: str) -> Disposition:

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twilio.request_validator import RequestValidator
 
+from ringoff.domain import release_cause as release_cause_table
 from ringoff.domain.carrier import AnswerHandling, HandlingKind, TrunkSpec
 from ringoff.domain.errors import InvalidInput
 from ringoff.domain.events import Answered, Progressed, Rang, Released
@@ -134,41 +135,46 @@ def test_in_any_order_there_is_one_end_and_nothing_after_it(reports: list[tuple[
     assert [order.index(kind) for kind in kinds] == sorted({order.index(kind) for kind in kinds})
 
 
-@pytest.mark.parametrize(
-    ("http_status", "code", "disposition"),
-    [
-        (400, 10001, Disposition.TRUNK_REFUSED),
-        (400, 10004, Disposition.CONGESTION),
-        (401, 20003, Disposition.TRUNK_REFUSED),
-        (403, 20005, Disposition.TRUNK_REFUSED),
-        (403, 20006, Disposition.TRUNK_REFUSED),
-        (403, 20008, Disposition.TRUNK_REFUSED),
-        (429, 20429, Disposition.CONGESTION),
-        (400, 20429, Disposition.CONGESTION),
-        (400, 21210, Disposition.TRUNK_REFUSED),
-        (400, 21211, Disposition.INVALID_NUMBER),
-        (400, 21212, Disposition.TRUNK_REFUSED),
-        (400, 21214, Disposition.INVALID_NUMBER),
-        (400, 21215, Disposition.REJECTED),
-        (400, 21216, Disposition.REJECTED),
-        (400, 21217, Disposition.INVALID_NUMBER),
-        (400, 21219, Disposition.REJECTED),
-        (401, None, Disposition.TRUNK_REFUSED),
-        (403, None, Disposition.TRUNK_REFUSED),
-        (404, 20404, Disposition.TRUNK_REFUSED),
-        (429, None, Disposition.CONGESTION),
-        (503, 20503, Disposition.CONGESTION),
-        (400, 12100, Disposition.NETWORK_FAILURE),
-        (400, None, Disposition.NETWORK_FAILURE),
-        (302, None, Disposition.NETWORK_FAILURE),
-    ],
-)
+REFUSALS = [
+    (400, 10001, Disposition.TRUNK_REFUSED),
+    (400, 10004, Disposition.CONGESTION),
+    (401, 20003, Disposition.TRUNK_REFUSED),
+    (403, 20005, Disposition.TRUNK_REFUSED),
+    (403, 20006, Disposition.TRUNK_REFUSED),
+    (403, 20008, Disposition.TRUNK_REFUSED),
+    (429, 20429, Disposition.CONGESTION),
+    (400, 20429, Disposition.CONGESTION),
+    (400, 21210, Disposition.TRUNK_REFUSED),
+    (400, 21211, Disposition.INVALID_NUMBER),
+    (400, 21212, Disposition.TRUNK_REFUSED),
+    (400, 21214, Disposition.INVALID_NUMBER),
+    (400, 21215, Disposition.REJECTED),
+    (400, 21216, Disposition.REJECTED),
+    (400, 21217, Disposition.INVALID_NUMBER),
+    (400, 21219, Disposition.REJECTED),
+    (401, None, Disposition.TRUNK_REFUSED),
+    (403, None, Disposition.TRUNK_REFUSED),
+    (404, 20404, Disposition.TRUNK_REFUSED),
+    (429, None, Disposition.CONGESTION),
+    (503, 20503, Disposition.CONGESTION),
+    (400, 12100, Disposition.NETWORK_FAILURE),
+    (400, None, Disposition.NETWORK_FAILURE),
+    (302, None, Disposition.NETWORK_FAILURE),
+]
+
+
+@pytest.mark.parametrize(("http_status", "code", "disposition"), REFUSALS)
 def test_each_refusal_of_a_create(http_status: int, code: int | None, disposition: Disposition) -> None:
     assert is_certain(http_status, code)
     outcome = refusal(http_status, code, "its words")
     assert outcome.disposition is disposition
     assert outcome.cause.sip_status is None
     assert "its words" in outcome.cause.text
+
+
+def test_no_entry_of_the_table_is_without_its_row() -> None:
+    assert {code for _, code, _ in REFUSALS if code is not None} >= release_cause_table._BY_API_CODE.keys()
+    assert {status for status, _, _ in REFUSALS} >= release_cause_table._BY_API_STATUS.keys()
 
 
 @pytest.mark.parametrize(("http_status", "code"), [(500, 20500), (502, None), (503, None), (504, None), (408, None)])
