@@ -13,7 +13,7 @@ from ringoff.domain.attempt_records import OriginateRequest
 from ringoff.domain.carrier import AnswerHandling, TrunkReport, TrunkSpec
 from ringoff.domain.events import Answered, CarrierEvent, PermitWanted, Placed, Progressed, Rang, Released
 from ringoff.domain.identifiers import AgentId, AttemptId, CallId
-from ringoff.ports import CallDriver
+from ringoff.driver_port import CallDriver
 
 PATIENCE_S = 30.0
 """A wait that takes longer than this is a failure; it measures nothing."""

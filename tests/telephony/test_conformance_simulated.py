@@ -7,7 +7,7 @@ import pytest
 
 from ringoff.domain.carrier import TrunkSpec
 from ringoff.domain.identifiers import TrunkId, WorkspaceId
-from ringoff.ports import CallDriver
+from ringoff.driver_port import CallDriver
 from ringoff.telephony.simulated import SimulatedCarrier
 from tests.support.virtual_clock import VirtualClock
 from tests.telephony.conformance import Carrier, CarrierConformance, Case

@@ -9,7 +9,7 @@ import pytest
 from ringoff.clock import SystemClock
 from ringoff.domain.carrier import TrunkSpec
 from ringoff.domain.identifiers import TrunkId, WorkspaceId
-from ringoff.ports import CallDriver
+from ringoff.driver_port import CallDriver
 from ringoff.telephony.sip.config import read_config
 from ringoff.telephony.sip.driver import SipDriver
 from tests.support.sipp import WHY_NOT, Sipp, is_installed, running_sipp

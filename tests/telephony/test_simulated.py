@@ -16,7 +16,7 @@ from ringoff.domain.errors import InvalidInput
 from ringoff.domain.events import Answered, CarrierEvent, Rang, Released
 from ringoff.domain.identifiers import AgentId, AttemptId, CallId, TrunkId, WorkspaceId
 from ringoff.domain.release_cause import ReleaseCause
-from ringoff.ports import CallDriver
+from ringoff.driver_port import CallDriver
 from ringoff.telephony.outcome_mix import WARM, OutcomeMix
 from ringoff.telephony.simulated import SimulatedCarrier
 from ringoff.telephony.simulated_script import TALK_CAP_S

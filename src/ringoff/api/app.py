@@ -33,9 +33,10 @@ from ringoff.api.ringg import (
 )
 from ringoff.api.routing import Operation, RouteTable, routes_of
 from ringoff.api.services import ApiLimits, Services
+from ringoff.driver_port import ReadConfig
 from ringoff.observability.metrics import CONTENT_TYPE as METRICS_TYPE
 from ringoff.observability.metrics import Metrics
-from ringoff.ports import Clock, ReadConfig, Store
+from ringoff.ports import Clock, Store
 from ringoff.telephony.kinds import REAL_KINDS, read_no_config
 
 __all__ = ["DEFAULT_DRIVERS", "ApiLimits", "create_app", "operations"]

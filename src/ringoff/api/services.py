@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from ringoff.ports import Clock, ReadConfig, Store
+from ringoff.driver_port import ReadConfig
+from ringoff.ports import Clock, Store
 
 MIB = 1024 * 1024
 

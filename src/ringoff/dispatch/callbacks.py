@@ -8,7 +8,8 @@ from ringoff.dispatch.limits import DispatchLimits
 from ringoff.domain.carrier import CarrierCallback
 from ringoff.domain.errors import DatabaseUnavailable, SerializationConflict
 from ringoff.domain.identifiers import OwnerId
-from ringoff.ports import CallDriver, Clock, Store
+from ringoff.driver_port import CallDriver
+from ringoff.ports import Clock, Store
 
 log = structlog.get_logger()
 

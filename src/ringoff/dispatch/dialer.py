@@ -29,7 +29,8 @@ from ringoff.domain.call_window import closes_at, is_open, next_opening
 from ringoff.domain.errors import DatabaseUnavailable, SerializationConflict
 from ringoff.domain.identifiers import AttemptId, CallId, OwnerId
 from ringoff.domain.release_cause import Outcome
-from ringoff.ports import CallDriver, Clock, Gate, Store, Transaction
+from ringoff.driver_port import CallDriver
+from ringoff.ports import Clock, Gate, Store, Transaction
 
 log = structlog.get_logger()
 

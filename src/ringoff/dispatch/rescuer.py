@@ -9,7 +9,8 @@ from ringoff.dispatch.limits import DispatchLimits
 from ringoff.domain.attempt_records import ExpiredAttempt
 from ringoff.domain.errors import DatabaseUnavailable, SerializationConflict
 from ringoff.domain.identifiers import AttemptId
-from ringoff.ports import CallDriver, Clock, Gate, Store
+from ringoff.driver_port import CallDriver
+from ringoff.ports import Clock, Gate, Store
 
 log = structlog.get_logger()
 

@@ -17,7 +17,8 @@ from ringoff.domain.call_window import is_open
 from ringoff.domain.errors import DatabaseUnavailable, SerializationConflict
 from ringoff.domain.identifiers import AttemptId, OwnerId
 from ringoff.domain.release_cause import Disposition, Outcome, ReleaseCause
-from ringoff.ports import CallDriver, Clock, Gate, Store, Transaction
+from ringoff.driver_port import CallDriver
+from ringoff.ports import Clock, Gate, Store, Transaction
 
 log = structlog.get_logger()
 

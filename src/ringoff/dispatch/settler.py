@@ -20,7 +20,8 @@ from ringoff.domain.errors import DatabaseUnavailable, RingoffError, Serializati
 from ringoff.domain.events import CarrierEvent, PermitWanted, Placed, Progressed, Rang, Released
 from ringoff.domain.identifiers import AttemptId, OwnerId, WorkspaceId
 from ringoff.domain.release_cause import Outcome
-from ringoff.ports import CallDriver, Clock, Gate, Store, Transaction
+from ringoff.driver_port import CallDriver
+from ringoff.ports import Clock, Gate, Store, Transaction
 
 log = structlog.get_logger()
 

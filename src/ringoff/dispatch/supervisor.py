@@ -18,7 +18,8 @@ from ringoff.dispatch.settler import DatabaseTime, Settler
 from ringoff.dispatch.sweeper import Sweeper
 from ringoff.domain.errors import DatabaseUnavailable
 from ringoff.domain.identifiers import OwnerId
-from ringoff.ports import CallDriver, Clock, Gate, Store, Wakeup, open_gate
+from ringoff.driver_port import CallDriver
+from ringoff.ports import Clock, Gate, Store, Wakeup, open_gate
 
 log = structlog.get_logger()
 

@@ -19,7 +19,8 @@ from ringoff.domain.events import CarrierEvent, Released
 from ringoff.domain.identifiers import AttemptId, TrunkId, WorkspaceId
 from ringoff.domain.pacing import OUTCOMES_REMEMBERED, is_congested, is_silent
 from ringoff.domain.release_cause import Disposition, ReleaseCause
-from ringoff.ports import CallDriver, Clock, Store, Transaction
+from ringoff.driver_port import CallDriver
+from ringoff.ports import Clock, Store, Transaction
 
 log = structlog.get_logger()
 

@@ -7,7 +7,8 @@ from typing import Any, Final
 from ringoff.domain.errors import InvalidInput, NotFound
 from ringoff.domain.identifiers import TrunkId
 from ringoff.domain.workspace import Principal, Trunk
-from ringoff.ports import ReadConfig, Store
+from ringoff.driver_port import ReadConfig
+from ringoff.ports import Store
 
 NAME_LENGTH_MAX: Final = 100
 CPS_MIN: Final = 0.01

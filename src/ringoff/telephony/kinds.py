@@ -9,7 +9,8 @@ from importlib.metadata import entry_points
 from typing import Any, Final
 
 from ringoff.domain.errors import InvalidInput
-from ringoff.ports import CallDriver, Clock, ReadConfig
+from ringoff.driver_port import CallDriver, ReadConfig
+from ringoff.ports import Clock
 from ringoff.telephony.asterisk.config import read_config as read_asterisk_config
 from ringoff.telephony.sip.config import read_config as read_sip_config
 from ringoff.telephony.twilio.config import read_config as read_twilio_config

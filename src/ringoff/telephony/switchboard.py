@@ -14,7 +14,8 @@ from ringoff.domain.carrier import CarrierCallback, TrunkReport, TrunkSpec
 from ringoff.domain.events import CarrierEvent, Released
 from ringoff.domain.identifiers import AttemptId, TrunkId, WorkspaceId
 from ringoff.domain.release_cause import Disposition, Outcome, ReleaseCause
-from ringoff.ports import CallDriver, Clock
+from ringoff.driver_port import CallDriver
+from ringoff.ports import Clock
 
 log = structlog.get_logger()
 

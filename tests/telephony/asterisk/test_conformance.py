@@ -9,7 +9,7 @@ import pytest
 from ringoff.clock import SystemClock
 from ringoff.domain.carrier import TrunkSpec
 from ringoff.domain.events import PermitWanted, Released
-from ringoff.ports import CallDriver
+from ringoff.driver_port import CallDriver
 from ringoff.telephony.asterisk.driver import AsteriskDriver
 from tests.support.asterisk import RunningAsterisk
 from tests.support.asterisk_peer import SipPeer

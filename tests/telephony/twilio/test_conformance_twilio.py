@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from ringoff.ports import CallDriver
+from ringoff.driver_port import CallDriver
 from tests.telephony.conformance import Carrier, CarrierConformance, Case
 from tests.telephony.twilio.conftest import Line
 

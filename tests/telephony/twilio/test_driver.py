@@ -9,7 +9,7 @@ from ringoff.domain.attempt_records import OriginateRefused, OriginateTooLate
 from ringoff.domain.carrier import TrunkSpec
 from ringoff.domain.events import Answered, Progressed, Rang, Released
 from ringoff.domain.release_cause import Disposition, ReleaseCause, classify
-from ringoff.ports import CallDriver
+from ringoff.driver_port import CallDriver
 from tests.support.twilio_standin import Fault
 from tests.telephony.twilio.conftest import CALLED, CALLING, Line
 

@@ -7,6 +7,7 @@ from typing import Final
 
 import structlog
 
+from ringoff.domain.attempt_records import ExpiredAttempt
 from ringoff.domain.events import Placed
 from ringoff.domain.identifiers import AttemptId
 from ringoff.ports import Clock
@@ -44,6 +45,18 @@ class CallBook:
 
     def add(self, call: TwilioCall) -> None:
         self._by_attempt[call.attempt_id] = call
+
+    def adopt(self, attempt: ExpiredAttempt) -> None:
+        """A call of another process, which is gone; ``InvalidInput`` when its trunk cannot be read."""
+        if attempt.attempt_id in self._by_attempt:
+            return
+        sid, now_s = attempt.driver_call_id, self._clock.monotonic()
+        self.add(
+            TwilioCall(
+                attempt.attempt_id, TwilioTrunk.of(attempt.trunk), attempt.called_number, attempt.calling_number,
+                attempt.sent_at, now_s, now_s, sid=sid if sid and is_sid(sid) else None, is_lost=True,
+            )
+        )  # fmt: skip
 
     def of(self, attempt_id: AttemptId) -> TwilioCall | None:
         return self._by_attempt.get(attempt_id)

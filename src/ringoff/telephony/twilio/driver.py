@@ -43,8 +43,11 @@ _NotSent = OriginateRefused | OriginateTooLate
 
 
 class TwilioDriver:
-    """Implements ``ports.CallDriver``. ``write_timeout_s``: how long ``originate`` waits for a connection to write on;
-    keep it below the engine's ``originate_timeout_ms``."""
+    """Implements ``driver_port.CallDriver``.
+
+    ``write_timeout_s``: how long ``originate`` waits for a connection to write on; keep it below the engine's
+    ``originate_timeout_ms``.
+    """
 
     def __init__(self, clock: Clock, *, write_timeout_s: float = 0.9) -> None:
         self._clock = clock
@@ -135,22 +138,11 @@ class TwilioDriver:
 
         Their attempts are closed: nothing is told of them any more, and whatever rings is ended.
         """
-        now_s = self._clock.monotonic()
         for attempt in stranded:
-            if self._book.of(attempt.attempt_id) is not None:
-                continue
             try:
-                trunk = TwilioTrunk.of(attempt.trunk)
+                self._book.adopt(attempt)
             except InvalidInput as error:
                 log.error("a stranded call cannot be asked for", reason=error.message)
-                continue
-            sid = attempt.driver_call_id
-            self._book.add(
-                TwilioCall(
-                    attempt.attempt_id, trunk, attempt.called_number, attempt.calling_number, attempt.sent_at,
-                    now_s, now_s, sid=sid if sid and is_sid(sid) else None, is_lost=True,
-                )
-            )  # fmt: skip
 
     async def live(self) -> frozenset[AttemptId]:
         """What the carrier lists as queued, ringing or up, of the calls that this process knows.
