@@ -160,9 +160,16 @@ class Clients:
         return None if list_id is None else KnownCampaign(list_id, agent_id, numbers)
 
     def _start(self, line: Line, campaign: KnownCampaign) -> None:
-        """Whatever becomes of it: what was not started by then is started when the run is over."""
+        """Whatever becomes of it: what was not started by then is started when the run is over.
+
+        An order may have been faster: then this starts the campaign again, with new calls of all its numbers.
+        """
         body = {"agent_id": campaign.agent_id, "list_id": campaign.list_id, "from_numbers": [CALLING_NUMBER]}
-        self._send(line, "POST", f"{COMPATIBLE}/campaign/start", body)
+        answer = self._send(line, "POST", f"{COMPATIBLE}/campaign/start", body)
+        if answer is not None:
+            self._journal.start(
+                campaign.list_id, sent_ns=answer.sent_ns, answered_ns=answer.answered_ns, status=answer.status
+            )
 
     def _register(
         self,

@@ -10,7 +10,7 @@ _QUERIES = {
     "call": """
         SELECT json_build_object(
             'call_id', c.call_id, 'campaign_id', c.campaign_id, 'kind', k.kind, 'agent_id', k.agent_id,
-            'campaign_name', k.name, 'callee_name', t.callee_name, 'called_number', c.called_number,
+            'campaign_name', k.name, 'epoch', c.epoch, 'callee_name', t.callee_name, 'called_number', c.called_number,
             'status', c.status, 'sub_status', c.sub_status, 'termination_id', c.termination_id,
             'retry_barred', c.retry_barred, 'ended_at', c.ended_at
         )::text

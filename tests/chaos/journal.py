@@ -75,6 +75,11 @@ class Journal:
             call_id=call_id,
         )
 
+    def start(self, list_id: str, *, sent_ns: int, answered_ns: int, status: int | None) -> None:
+        self._write(
+            "start", f"start {status}", list_id=list_id, sent_ns=sent_ns, answered_ns=answered_ns, status=status
+        )
+
     def crash(self, what: str) -> None:
         self._write("crash", "crash", what=what)
 

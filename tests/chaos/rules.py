@@ -87,17 +87,21 @@ def _why_not_covered(case: Case, call: Call) -> str | None:
 
 
 def calls_lost(case: Case) -> Iterator[str]:
-    found: dict[str, list[Call]] = {}
+    found: dict[tuple[str, bool], list[Call]] = {}
     for call in case.evidence.calls.values():
         if call.registration is None:
             yield f"call {call.call_id} was registered by nobody"
         else:
-            found.setdefault(call.registration.name, []).append(call)
+            found.setdefault((call.registration.name, call.registration.is_restart), []).append(call)
         if call.status not in TERMINAL:
             yield f"call {call.call_id} is {call.status} at the end"
     for registration in case.evidence.registrations:
-        if trouble := _why_not_whole(registration, found.get(registration.name, [])):
+        if trouble := _why_not_whole(registration, found.get((registration.name, False), [])):
             yield f"{registration.name}: {trouble}"
+    for restart in case.evidence.restarts.values():
+        # A start that found a draft has registered nothing.
+        if (calls := found.get((restart.name, True))) and (trouble := _why_not_whole(restart, calls)):
+            yield f"{restart.name}, started again: {trouble}"
 
 
 def _why_not_whole(registration: Registration, calls: list[Call]) -> str | None:

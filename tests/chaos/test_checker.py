@@ -45,7 +45,7 @@ class Story:
             "unknown": call("unknown", "+914", "error", ended_at=AFTER),
             "later": call("later", "+912", "completed", campaign_id="individual-1", ended_at=AFTER),
         }
-        self.calls["later"] |= {"kind": "individual", "agent_id": OTHER_AGENT, "callee_name": "call one"}
+        self.calls["later"] |= {"kind": "individual", "agent_id": OTHER_AGENT, "callee_name": "call one", "epoch": 3}
         self.attempts = [
             attempt("done", "released"),
             attempt("barred", "released"),
@@ -93,6 +93,7 @@ def call(call_id: str, number: str, status: str, by: str | None = None, **change
         "kind": "list",
         "agent_id": AGENT,
         "campaign_name": "list one",
+        "epoch": 0,
         "callee_name": None,
         "called_number": number,
         "status": status,
@@ -174,6 +175,41 @@ def a_row_is_there_twice(story: Story) -> None:
     story.rings.append(ring("again", 600))
 
 
+def a_campaign_started_again(story: Story) -> None:
+    """The order had ended all four before any was dialled."""
+    story.journal.append({"kind": "start", "list_id": LIST, "sent_ns": 2_000, "answered_ns": 2_100, "status": 200})
+    for place, number in enumerate(story.upload["numbers"]):
+        story.calls[f"old {place}"] = call(f"old {place}", number, "cancelled", by=ORDER)
+        story.calls[f"new {place}"] = call(f"new {place}", number, "failed", epoch=1, ended_at=AFTER)
+        story.rings.append(ring(f"new {place}", 3_000))
+    for call_id in ("done", "swept", "barred", "unknown"):
+        del story.calls[call_id]
+    story.attempts = story.attempts[3:]
+    story.rings = story.rings[3:]
+    story.receipt |= {"cancelled_count": 4, "retry_barred_count": 0}
+
+
+def a_row_of_a_campaign_started_again_is_missing(story: Story) -> None:
+    a_campaign_started_again(story)
+    del story.calls["new 0"]
+    story.rings = [line for line in story.rings if line["call_id"] != "new 0"]
+
+
+def a_row_of_a_campaign_started_again_is_there_twice(story: Story) -> None:
+    a_campaign_started_again(story)
+    story.calls["again"] = {**story.calls["new 0"], "call_id": "again"}
+
+
+def new_calls_of_a_campaign_that_nobody_started_again(story: Story) -> None:
+    a_campaign_started_again(story)
+    del story.journal[-1]
+
+
+def new_calls_dialled_after_another_order(story: Story) -> None:
+    a_campaign_started_again(story)
+    story.journal.append({**story.order, "sent_ns": 2_500, "answered_ns": 2_600, "termination_id": "order-2"})
+
+
 def a_call_that_nobody_registered(story: Story) -> None:
     story.calls["alien"] = call("alien", "+917", "failed", campaign_name="list nine")
 
@@ -239,6 +275,10 @@ def a_refusal_while_a_call_was_pending(story: Story) -> None:
         ("uncovered calls cancelled", a_receipt_of_an_order_that_found_nothing),
         ("calls lost", a_row_is_missing),
         ("calls lost", a_row_is_there_twice),
+        ("calls lost", a_row_of_a_campaign_started_again_is_missing),
+        ("calls lost", a_row_of_a_campaign_started_again_is_there_twice),
+        ("calls lost", new_calls_of_a_campaign_that_nobody_started_again),
+        ("dials after the acknowledgement", new_calls_dialled_after_another_order),
         ("calls lost", a_call_that_nobody_registered),
         ("calls lost", a_call_that_never_ends),
         ("numbers rung twice", one_attempt_left_twice),
@@ -258,6 +298,13 @@ def test_it_finds(tmp_path: Path, rule: str, happened: Callable[[Story], None]) 
     verdict = story.told(tmp_path)
     assert verdict.count(rule) > 0, "\n".join(verdict.lines())
     assert not verdict.is_clean
+
+
+def test_a_campaign_started_again_has_each_number_twice(tmp_path: Path) -> None:
+    story = Story()
+    a_campaign_started_again(story)
+    verdict = story.told(tmp_path)
+    assert verdict.is_clean, "\n".join(verdict.lines())
 
 
 def test_an_order_without_an_answer_may_have_been_carried_out(tmp_path: Path) -> None:
