@@ -11,7 +11,7 @@ import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-from bench import adversarial, asterisk, dials, first_ring, history, huge, sip, sweep, terminate, upload
+from bench import adversarial, asterisk, counts, dials, first_ring, history, huge, sip, sweep, terminate, upload
 from bench.figures import Say, Verdict, table
 from bench.machine import describe
 from bench.rivals import side_by_side
@@ -23,6 +23,7 @@ PARTS: dict[str, Part] = {
     "terminate": terminate.measure,
     "huge": huge.measure,
     "history": history.measure,
+    "counts": counts.measure,
     "adversarial": adversarial.measure,
     "sweep": sweep.measure,
     "upload": upload.measure,

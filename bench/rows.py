@@ -71,12 +71,7 @@ async def add_pending_calls(
         due_in,
         timeout=600,
     )
-    await database.execute(
-        "UPDATE campaign SET total_count = $3 WHERE workspace_id = $1 AND campaign_id = $2",
-        tenant.workspace_id,
-        campaign_id,
-        count,
-    )
+    await _registered(database, tenant, campaign_id, count)
 
 
 async def add_due_calls(
@@ -102,12 +97,7 @@ async def add_due_calls(
         numbers,
         instants,
     )
-    await database.execute(
-        "UPDATE campaign SET total_count = $3 WHERE workspace_id = $1 AND campaign_id = $2",
-        tenant.workspace_id,
-        campaign_id,
-        len(numbers),
-    )
+    await _registered(database, tenant, campaign_id, len(numbers))
 
 
 async def add_bare_calls(
@@ -127,6 +117,19 @@ async def add_bare_calls(
             due_in,
             timeout=600,
         )
+
+
+async def _registered(database: Connection, tenant: Tenant, campaign_id: UUID, count: int) -> None:
+    """The campaign's own counts, as an upload leaves them."""
+    await database.execute(
+        "WITH k AS (UPDATE campaign SET total_count = $3, is_tallied = true"
+        " WHERE workspace_id = $1 AND campaign_id = $2 RETURNING epoch)"
+        " INSERT INTO tally_step (workspace_id, campaign_id, epoch, registered_count)"
+        " SELECT $1, $2, k.epoch, $3 FROM k",
+        tenant.workspace_id,
+        campaign_id,
+        count,
+    )
 
 
 async def subscribe(database: Connection, tenant: Tenant) -> None:

@@ -52,7 +52,10 @@ class CampaignStore(Protocol):
     async def counts(
         self, workspace_id: WorkspaceId, campaign_ids: Sequence[CampaignId]
     ) -> Mapping[CampaignId, CampaignCounts]:
-        """Calls of each of these by effective status."""
+        """Calls of each of these by effective status, at a cost that does not grow with them. Only in a snapshot."""
+
+    async def fold_tallies(self, count_max: int) -> int:
+        """Add up to ``count_max`` small rows of what has happened to the sums that ``counts`` reads; how many."""
 
     async def running_campaigns(self, workspace_id: WorkspaceId, limit: int) -> Sequence[CampaignRow]:
         """List campaigns that are started and not done, newest first."""

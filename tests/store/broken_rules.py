@@ -147,6 +147,25 @@ CASES: Final[Sequence[tuple[str, str]]] = [
         "terminated_call_has_its_order",
         "UPDATE call SET termination_id = gen_random_uuid() WHERE status = 'registered' RETURNING call_id",
     ),
+    (
+        "tallies_agree_with_the_calls",
+        (
+            "INSERT INTO tally_step (workspace_id, campaign_id, epoch, begun_count)"
+            " SELECT workspace_id, campaign_id, epoch, 1 FROM campaign WHERE epoch = 0"
+            " RETURNING campaign_id || ' epoch 0'"
+        ),
+    ),
+    *(
+        (
+            "tallies_agree_with_the_calls",
+            (
+                f"WITH one AS (SELECT min(ctid) AS place FROM tally_step WHERE {column} > 0)"
+                " DELETE FROM tally_step t USING one WHERE t.ctid = one.place"
+                " RETURNING t.campaign_id || ' epoch ' || t.epoch"
+            ),
+        )
+        for column in ("registered_count", "begun_count", "completed_count", "cancelled_count")
+    ),
 ]
 
 
@@ -179,6 +198,9 @@ async def break_rule(store: PostgresStore, statement: str) -> list[str]:
     """The ids that are broken now, as text."""
     async with store.transaction() as tx:
         await tx.connection.execute("SET LOCAL session_replication_role = replica")
+        if "tally" not in statement:
+            # Whoever moves a call behind the tallies' back breaks those, too.
+            await tx.connection.execute("UPDATE campaign SET is_tallied = false")
         rows = await tx.connection.fetch(statement)
     assert rows, "nothing was broken"
     return sorted(str(row[0]) for row in rows)

@@ -16,6 +16,7 @@ from ringoff.dispatch.rescuer import Rescuer
 from ringoff.dispatch.second_permits import SecondPermits
 from ringoff.dispatch.settler import DatabaseTime, Settler
 from ringoff.dispatch.sweeper import Sweeper
+from ringoff.dispatch.tally_folder import TallyFolder
 from ringoff.domain.errors import DatabaseUnavailable
 from ringoff.domain.identifiers import OwnerId
 from ringoff.driver_port import CallDriver
@@ -89,6 +90,7 @@ class Supervisor:
             store=store, driver=driver, clock=clock, limits=self._limits, owner_id=self.owner_id
         )
         self.sweeper = Sweeper(store=store, clock=clock, limits=self._limits, gate=gate)
+        self.tally_folder = TallyFolder(store=store, clock=clock, limits=self._limits)
         self.campaign_clock = CampaignClock(store=store, clock=clock, limits=self._limits, now_override=now_override)
 
     def _make_second_permits(self, database_time: DatabaseTime, gate: Gate) -> SecondPermits:
@@ -125,6 +127,7 @@ class Supervisor:
                     tasks.create_task(self._kept("freed channels", self._wake_on_freed_channels)),
                     tasks.create_task(self._kept("rescuer", self.rescuer.run)),
                     tasks.create_task(self._kept("sweeper", self.sweeper.run)),
+                    tasks.create_task(self._kept("tally folder", self.tally_folder.run)),
                     tasks.create_task(self._kept("campaign clock", self.campaign_clock.run)),
                 ]
                 dispatching = tasks.create_task(self._kept("dispatcher", self.dispatcher.run))

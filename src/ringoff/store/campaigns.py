@@ -1,6 +1,7 @@
 """Campaigns and their contacts against PostgreSQL."""
 
 from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import fields
 from datetime import datetime
 
 import asyncpg
@@ -13,8 +14,11 @@ from ringoff.store.sql_loader import load
 
 _SQL = load("campaigns")
 _CLOCK_SQL = load("campaign_clock")
+_TALLIES = load("tallies")
+_COVERAGE = load("coverage")
 
 _ANALYZE_FROM = 1_000
+_STATUSES = tuple(field.name for field in fields(CampaignCounts))
 
 CONTACT_COLUMNS = ("workspace_id", "campaign_id", "called_number", "callee_name", "custom_args", "line_no")
 
@@ -48,7 +52,8 @@ class PostgresCampaigns:
         if count >= _ANALYZE_FROM:
             # Rows and statistics become visible together: a plan made for an empty table would read this one whole.
             await self._connection.execute(_SQL["analyze"])
-        await self._connection.execute(_SQL["set_total_count"], workspace_id, campaign_id, count)
+        epoch = await self._connection.fetchval(_SQL["set_total_count"], workspace_id, campaign_id, count)
+        await self._connection.execute(_TALLIES["add_registered"], workspace_id, campaign_id, epoch, count)
         return count
 
     async def campaign(self, workspace_id: WorkspaceId, campaign_id: CampaignId) -> CampaignRow | None:
@@ -72,6 +77,7 @@ class PostgresCampaigns:
         count = row_count(await self._connection.execute(_SQL["register_terminated"], workspace_id, campaign_id, epoch))
         if count >= _ANALYZE_FROM:
             await self._connection.execute(_SQL["analyze"])
+        await self._connection.execute(_TALLIES["add_registered"], workspace_id, campaign_id, epoch, count)
         return count
 
     async def restart(
@@ -113,10 +119,24 @@ class PostgresCampaigns:
     async def counts(
         self, workspace_id: WorkspaceId, campaign_ids: Sequence[CampaignId]
     ) -> Mapping[CampaignId, CampaignCounts]:
-        by_status: dict[CampaignId, dict[str, int]] = {campaign_id: {} for campaign_id in campaign_ids}
-        for row in await self._connection.fetch(_SQL["status_counts"], workspace_id, list(campaign_ids)):
-            by_status[row["campaign_id"]][row["status"]] = row["count"]
-        return {campaign_id: CampaignCounts(**counts) for campaign_id, counts in by_status.items()}
+        ids = list(campaign_ids)
+        counts = {campaign_id: dict.fromkeys(_STATUSES, 0) for campaign_id in ids}
+        tallied: set[CampaignId] = set()
+        for row in await self._connection.fetch(_TALLIES["counts"], workspace_id, ids):
+            counts[row["campaign_id"]] |= {status: row[status] for status in _STATUSES}
+            tallied.add(row["campaign_id"])
+        if one_by_one := [campaign_id for campaign_id in ids if campaign_id not in tallied]:
+            for row in await self._connection.fetch(_SQL["status_counts"], workspace_id, one_by_one):
+                counts[row["campaign_id"]][row["status"]] = row["count"]
+        one_id = ids[0] if len(ids) == 1 else None
+        for row in await self._connection.fetch(_COVERAGE["behind_number_fences"], workspace_id, one_id, None):
+            # Those counted call by call are counted by effective status already.
+            if row["campaign_id"] in tallied:
+                _move_to_cancelled(counts[row["campaign_id"]], row["registered_count"], row["retry_count"])
+        return {campaign_id: CampaignCounts(**by_status) for campaign_id, by_status in counts.items()}
+
+    async def fold_tallies(self, count_max: int) -> int:
+        return int(await self._connection.fetchval(_TALLIES["fold"], count_max))
 
     async def running_campaigns(self, workspace_id: WorkspaceId, limit: int) -> Sequence[CampaignRow]:
         return [_campaign(row) for row in await self._connection.fetch(_SQL["running_campaigns"], workspace_id, limit)]
@@ -157,6 +177,13 @@ class PostgresCampaigns:
     async def past_end(self, now: datetime | None) -> Sequence[tuple[WorkspaceId, CampaignId]]:
         rows = await self._connection.fetch(_CLOCK_SQL["past_end"], now)
         return [(row["workspace_id"], row["campaign_id"]) for row in rows]
+
+
+def _move_to_cancelled(by_status: dict[str, int], registered_count: int, retry_count: int) -> None:
+    """What an unsettled order by numbers has ended already."""
+    by_status["registered"] -= registered_count
+    by_status["retry"] -= retry_count
+    by_status["cancelled"] += registered_count + retry_count
 
 
 def _campaign(row: asyncpg.Record) -> CampaignRow:

@@ -33,6 +33,7 @@ from ringoff.store.sql_loader import load
 from ringoff.store.workspaces import handling_of
 
 _SQL = load("dispatch")
+_TRUNK_HEALTH = load("trunk_health")
 _UPKEEP = load("upkeep")
 
 
@@ -266,28 +267,28 @@ class PostgresDispatch:
 
     async def slow_trunk(self, workspace_id: WorkspaceId, trunk_id: TrunkId, hold_s: float) -> None:
         await self._connection.execute(
-            _SQL["slow_trunk"], workspace_id, trunk_id, REDUCED_SHARE, RECOVERY_S, PACE_SHARE_MIN, hold_s
+            _TRUNK_HEALTH["slow_trunk"], workspace_id, trunk_id, REDUCED_SHARE, RECOVERY_S, PACE_SHARE_MIN, hold_s
         )
 
     async def stop_trunk(self, workspace_id: WorkspaceId, trunk_id: TrunkId, alarm: str) -> None:
-        await self._connection.execute(_SQL["stop_trunk"], workspace_id, trunk_id, alarm)
+        await self._connection.execute(_TRUNK_HEALTH["stop_trunk"], workspace_id, trunk_id, alarm)
 
     async def trip_breaker(self, workspace_id: WorkspaceId, trunk_id: TrunkId) -> bool:
         status = await self._connection.execute(
-            _SQL["trip_breaker"], workspace_id, trunk_id, BREAKER_OPEN_S, BREAKER_OPEN_MAX_S
+            _TRUNK_HEALTH["trip_breaker"], workspace_id, trunk_id, BREAKER_OPEN_S, BREAKER_OPEN_MAX_S
         )
         return row_count(status) > 0
 
     async def close_breaker(self, workspace_id: WorkspaceId, trunk_id: TrunkId) -> bool:
-        return row_count(await self._connection.execute(_SQL["close_breaker"], workspace_id, trunk_id)) > 0
+        return row_count(await self._connection.execute(_TRUNK_HEALTH["close_breaker"], workspace_id, trunk_id)) > 0
 
     async def enabled_trunks(self) -> Sequence[TrunkSpec]:
-        rows = await self._connection.fetch(_SQL["enabled_trunks"])
+        rows = await self._connection.fetch(_TRUNK_HEALTH["enabled_trunks"])
         return [TrunkSpec(row["workspace_id"], row["trunk_id"], row["driver"], row["config"]) for row in rows]
 
     async def record_trunk_report(self, report: TrunkReport) -> None:
         await self._connection.execute(
-            _SQL["record_trunk_report"], report.workspace_id, report.trunk_id, report.is_up, report.text[:500]
+            _TRUNK_HEALTH["record_trunk_report"], report.workspace_id, report.trunk_id, report.is_up, report.text[:500]
         )
 
     async def prune(self, outbox_keep_h: int, count_max: int) -> int:

@@ -18,3 +18,34 @@ WHERE c.termination_id IS NOT NULL AND $2::timestamptz IS NULL
       SELECT FROM termination t WHERE t.workspace_id = c.workspace_id AND t.termination_id = c.termination_id
   )
 LIMIT $1
+
+-- name: tallies_agree_with_the_calls
+WITH told AS (
+    SELECT t.workspace_id, t.campaign_id, t.epoch, sum(t.registered_count) AS registered_count,
+        sum(t.begun_count) AS begun_count, sum(t.completed_count) AS completed_count, sum(t.failed_count) AS failed_count,
+        sum(t.error_count) AS error_count, sum(t.cancelled_count) AS cancelled_count
+    FROM (SELECT * FROM campaign_tally UNION ALL SELECT * FROM tally_step) t
+    GROUP BY t.workspace_id, t.campaign_id, t.epoch
+), counted AS (
+    SELECT c.workspace_id, c.campaign_id, c.epoch, count(*) AS registered_count,
+        count(*) FILTER (WHERE c.status <> 'registered') AS begun_count,
+        count(*) FILTER (WHERE c.status = 'completed') AS completed_count,
+        count(*) FILTER (WHERE c.status = 'failed') AS failed_count,
+        count(*) FILTER (WHERE c.status = 'error') AS error_count,
+        count(*) FILTER (WHERE c.status = 'cancelled') AS cancelled_count
+    FROM call c
+    GROUP BY c.workspace_id, c.campaign_id, c.epoch
+)
+SELECT campaign_id::text || ' epoch ' || epoch AS broken_id
+FROM told t
+FULL JOIN counted c USING (workspace_id, campaign_id, epoch)
+WHERE $2::timestamptz IS NULL
+  AND EXISTS (
+      SELECT FROM campaign k
+      WHERE k.campaign_id = coalesce(t.campaign_id, c.campaign_id)
+        AND k.workspace_id = coalesce(t.workspace_id, c.workspace_id) AND k.is_tallied
+  )
+  AND (t.registered_count, t.begun_count, t.completed_count, t.failed_count, t.error_count, t.cancelled_count)
+    IS DISTINCT FROM
+    (c.registered_count, c.begun_count, c.completed_count, c.failed_count, c.error_count, c.cancelled_count)
+LIMIT $1

@@ -17,7 +17,8 @@ ORDER BY t.contact_id
 ANALYZE (SKIP_LOCKED) call, contact
 
 -- name: set_total_count
-UPDATE campaign SET total_count = $3 WHERE workspace_id = $1 AND campaign_id = $2
+UPDATE campaign SET total_count = $3, is_tallied = true WHERE workspace_id = $1 AND campaign_id = $2
+RETURNING epoch
 
 -- name: campaign
 SELECT campaign_id, workspace_id, agent_id, name, status, epoch, trunk_id, calling_numbers, call_config, start_at,
@@ -120,6 +121,7 @@ WHERE workspace_id = $1 AND campaign_id = $2 AND kind = 'list' AND status IN ('d
   AND deleted_at IS NULL
 
 -- name: status_counts
+-- Only for campaigns without tallies: it reads every call.
 SELECT v.campaign_id, v.status, count(*) AS count
 FROM call_effective v
 WHERE v.workspace_id = $1 AND v.campaign_id = ANY($2::uuid[])

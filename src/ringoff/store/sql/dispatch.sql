@@ -111,7 +111,7 @@ SELECT
 WITH input AS (
     SELECT * FROM unnest($6::uuid[], $7::uuid[], $8::timestamptz[]) AS i (attempt_id, call_id, window_until)
 ), gate AS (
-    SELECT FROM campaign k
+    SELECT k.is_tallied FROM campaign k
     JOIN trunk t ON t.workspace_id = k.workspace_id AND t.trunk_id = k.trunk_id
     WHERE k.workspace_id = $1 AND k.campaign_id = $2 AND k.agent_id = $3 AND k.epoch = $4
       AND k.status = 'ongoing' AND t.is_enabled
@@ -146,6 +146,13 @@ WITH input AS (
       AND a.state = 'prepared' AND a.lease_until > clock_timestamp()
       AND coalesce($10::timestamptz, clock_timestamp()) < i.window_until
     RETURNING a.attempt_id, a.call_id
+), tallied AS (
+    INSERT INTO tally_step (workspace_id, campaign_id, epoch, begun_count)
+    SELECT $1, $2, $4, count(*)
+    FROM originated o
+    JOIN locked l ON l.call_id = o.call_id AND l.status = 'registered'
+    WHERE EXISTS (SELECT FROM gate g WHERE g.is_tallied)
+    HAVING count(*) > 0
 )
 UPDATE call c
 SET status = 'ongoing', sub_status = 'ACCEPTED', next_attempt_at = NULL, last_attempt_at = clock_timestamp()
@@ -202,7 +209,13 @@ WITH suppressed AS MATERIALIZED (
     SET status = 'cancelled', sub_status = 'DND_SKIPPED', next_attempt_at = NULL, ended_at = clock_timestamp()
     WHERE c.workspace_id = $1 AND c.call_id = ANY(ARRAY(SELECT s.call_id FROM suppressed s))
       AND c.status IN ('registered', 'retry')
-    RETURNING c.workspace_id, c.call_id, c.campaign_id, c.status, c.sub_status
+    RETURNING c.workspace_id, c.call_id, c.campaign_id, c.status, c.sub_status, c.last_attempt_at IS NULL AS was_registered
+), tallied AS (
+    INSERT INTO tally_step (workspace_id, campaign_id, epoch, begun_count, cancelled_count)
+    SELECT $1, $2, $4, count(*) FILTER (WHERE x.was_registered), count(*)
+    FROM skipped x
+    WHERE EXISTS (SELECT FROM campaign k WHERE k.workspace_id = $1 AND k.campaign_id = $2 AND k.is_tallied)
+    HAVING count(*) > 0
 ), published AS (
     INSERT INTO outbox_event (workspace_id, event_type, call_id, payload)
     SELECT
@@ -222,13 +235,22 @@ WITH unsent AS MATERIALIZED (
     SELECT a.call_id
     FROM dial_attempt a
     WHERE a.workspace_id = $1 AND a.attempt_id = ANY($3::uuid[]) AND a.owner_id = $2 AND a.state = 'originated'
+), back AS (
+    UPDATE call c
+    SET status = CASE WHEN c.retries_used + c.congestion_count > 0 THEN 'retry' ELSE 'registered' END,
+        sub_status = CASE WHEN c.retries_used + c.congestion_count > 0 THEN 'RETRY_SCHEDULED' ELSE 'QUEUED' END,
+        next_attempt_at = statement_timestamp(),
+        last_attempt_at = CASE WHEN c.retries_used + c.congestion_count > 0 THEN c.last_attempt_at END
+    WHERE c.workspace_id = $1 AND c.call_id = ANY(ARRAY(SELECT u.call_id FROM unsent u))
+    RETURNING c.campaign_id, c.epoch, c.status
 )
-UPDATE call c
-SET status = CASE WHEN c.retries_used + c.congestion_count > 0 THEN 'retry' ELSE 'registered' END,
-    sub_status = CASE WHEN c.retries_used + c.congestion_count > 0 THEN 'RETRY_SCHEDULED' ELSE 'QUEUED' END,
-    next_attempt_at = statement_timestamp(),
-    last_attempt_at = CASE WHEN c.retries_used + c.congestion_count > 0 THEN c.last_attempt_at END
-WHERE c.workspace_id = $1 AND c.call_id = ANY(ARRAY(SELECT u.call_id FROM unsent u))
+-- Takes back what the permit of this very transaction has added; nobody has seen it.
+INSERT INTO tally_step (workspace_id, campaign_id, epoch, begun_count)
+SELECT $1, b.campaign_id, b.epoch, -count(*)
+FROM back b
+JOIN campaign k ON k.workspace_id = $1 AND k.campaign_id = b.campaign_id
+WHERE b.status = 'registered' AND k.is_tallied
+GROUP BY b.campaign_id, b.epoch
 
 -- name: give_back_attempts
 -- An attempt that never reached the wire was no attempt.
@@ -316,7 +338,7 @@ WITH input AS (
         l.registered_xid
 ), judged AS (
     SELECT
-        o.*, k.agent_id,
+        o.*, k.agent_id, k.is_tallied,
         (o.retry_barred OR o.epoch < k.epoch OR EXISTS (
             SELECT FROM number_fence f
             WHERE f.workspace_id = o.workspace_id AND f.called_number = o.called_number
@@ -376,7 +398,18 @@ WITH input AS (
     FROM decided d
     WHERE c.workspace_id = d.workspace_id AND c.call_id = d.call_id
     RETURNING c.workspace_id, c.call_id, c.campaign_id, c.status, c.sub_status, c.termination_id, d.agent_id, d.attempt_id,
-        d.disposition, d.talk_ms, d.is_newly_barred
+        d.disposition, d.talk_ms, d.is_newly_barred, d.epoch, d.is_tallied, d.status_before
+), tallied AS (
+    INSERT INTO tally_step (
+        workspace_id, campaign_id, epoch, begun_count, completed_count, failed_count, error_count, cancelled_count
+    )
+    SELECT s.workspace_id, s.campaign_id, s.epoch,
+        count(*) FILTER (WHERE s.status_before = 'registered'), count(*) FILTER (WHERE s.status = 'completed'),
+        count(*) FILTER (WHERE s.status = 'failed'), count(*) FILTER (WHERE s.status = 'error'),
+        count(*) FILTER (WHERE s.status = 'cancelled')
+    FROM settled s
+    WHERE s.is_tallied AND (s.status <> 'retry' OR s.status_before = 'registered')
+    GROUP BY s.workspace_id, s.campaign_id, s.epoch
 ), published AS (
     INSERT INTO outbox_event (workspace_id, event_type, call_id, payload)
     SELECT
@@ -453,7 +486,7 @@ WITH input AS (
         l.status, l.campaign_id, l.epoch, l.called_number, l.registered_xid, l.retry_barred, l.termination_id
 ), judged AS (
     SELECT
-        o.*, k.agent_id, f.termination_id AS fence_termination_id,
+        o.*, k.agent_id, k.is_tallied, f.termination_id AS fence_termination_id,
         f.termination_id IS NOT NULL AND NOT o.retry_barred AND o.status = 'ongoing' AS is_newly_barred,
         o.status IN ('registered', 'retry') AND f.termination_id IS NOT NULL AS is_fenced
     FROM over o
@@ -490,7 +523,15 @@ WITH input AS (
     WHERE c.workspace_id = j.workspace_id AND c.call_id = j.call_id
       AND j.status IN ('registered', 'retry', 'ongoing') AND NOT j.is_fenced
     RETURNING c.workspace_id, c.call_id, c.campaign_id, c.status, c.sub_status, c.termination_id, j.agent_id, j.attempt_id,
-        j.is_newly_barred
+        j.is_newly_barred, j.epoch, j.is_tallied, j.status AS status_before
+), tallied AS (
+    INSERT INTO tally_step (workspace_id, campaign_id, epoch, begun_count, completed_count, error_count)
+    SELECT s.workspace_id, s.campaign_id, s.epoch,
+        count(*) FILTER (WHERE s.status_before = 'registered'), count(*) FILTER (WHERE s.status = 'completed'),
+        count(*) FILTER (WHERE s.status = 'error')
+    FROM settled s
+    WHERE s.is_tallied
+    GROUP BY s.workspace_id, s.campaign_id, s.epoch
 ), published AS (
     INSERT INTO outbox_event (workspace_id, event_type, call_id, payload)
     SELECT
@@ -517,44 +558,3 @@ SELECT workspace_id, attempt_id, termination_id FROM release_wanted WHERE owner_
 -- name: releases_done
 DELETE FROM release_wanted r
 WHERE (r.workspace_id, r.attempt_id) IN (SELECT * FROM unnest($1::uuid[], $2::uuid[]))
-
--- name: slow_trunk
--- Multiplicative decrease of what the pace is now; see domain/pacing for how it climbs back. One burst counts once.
-UPDATE trunk
-SET reduced_cps = greatest(
-        cps_max * $5::float8,
-        $3::float8 * least(
-            cps_max,
-            coalesce(reduced_cps + cps_max * extract(epoch FROM clock_timestamp() - reduced_at)::float8 / $4::float8, cps_max)
-        )
-    ),
-    reduced_at = clock_timestamp()
-WHERE workspace_id = $1 AND trunk_id = $2
-  AND (reduced_at IS NULL OR reduced_at < clock_timestamp() - make_interval(secs => $6))
-
--- name: stop_trunk
-UPDATE trunk SET is_enabled = false, alarm = $3, alarm_at = clock_timestamp(), updated_at = clock_timestamp()
-WHERE workspace_id = $1 AND trunk_id = $2 AND is_enabled
-
--- name: trip_breaker
--- Each time that a single call finds the trunk silent again, the wait doubles.
-UPDATE trunk
-SET silent_count = silent_count + 1,
-    silent_until = clock_timestamp() + make_interval(secs => least($3::float8 * power(2, silent_count), $4::float8)),
-    alarm = 'answers nothing',
-    alarm_at = clock_timestamp()
-WHERE workspace_id = $1 AND trunk_id = $2 AND (silent_until IS NULL OR silent_until <= clock_timestamp())
-
--- name: close_breaker
-UPDATE trunk SET silent_count = 0, silent_until = NULL, alarm = NULL, alarm_at = NULL
-WHERE workspace_id = $1 AND trunk_id = $2 AND silent_count > 0
-
--- name: enabled_trunks
-SELECT workspace_id, trunk_id, driver, config FROM trunk WHERE is_enabled ORDER BY workspace_id, trunk_id
-
--- name: record_trunk_report
-UPDATE trunk
-SET is_up = $3,
-    alarm = CASE WHEN $3 THEN CASE WHEN silent_count > 0 THEN alarm END ELSE $4 END,
-    alarm_at = CASE WHEN $3 AND silent_count = 0 THEN NULL ELSE clock_timestamp() END
-WHERE workspace_id = $1 AND trunk_id = $2 AND is_enabled

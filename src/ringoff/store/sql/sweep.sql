@@ -70,7 +70,13 @@ WITH batch AS MATERIALIZED (
     FROM campaign_fence f
     WHERE c.ctid = ANY(ARRAY(SELECT b.place FROM batch b))
       AND f.workspace_id = $1 AND f.campaign_id = $2 AND f.epoch = $3
-    RETURNING c.workspace_id, c.call_id, c.campaign_id, c.sub_status
+    RETURNING c.workspace_id, c.call_id, c.campaign_id, c.sub_status, c.last_attempt_at IS NULL AS was_registered
+), tallied AS (
+    INSERT INTO tally_step (workspace_id, campaign_id, epoch, begun_count, cancelled_count)
+    SELECT $1, $2, $3, count(*) FILTER (WHERE x.was_registered), count(*)
+    FROM swept x
+    WHERE EXISTS (SELECT FROM campaign k WHERE k.workspace_id = $1 AND k.campaign_id = $2 AND k.is_tallied)
+    HAVING count(*) > 0
 ), published AS (
     INSERT INTO outbox_event (workspace_id, event_type, call_id, payload)
     SELECT
@@ -175,7 +181,14 @@ WITH batch AS MATERIALIZED (
         next_attempt_at = NULL,
         ended_at = (SELECT min(n.raised_at) FROM number_fence n WHERE n.workspace_id = $1 AND n.termination_id = $2)
     WHERE c.ctid = ANY(ARRAY(SELECT l.place FROM locked l WHERE l.status IN ('registered', 'retry')))
-    RETURNING c.workspace_id, c.call_id, c.campaign_id
+    RETURNING c.workspace_id, c.call_id, c.campaign_id, c.epoch, c.last_attempt_at IS NULL AS was_registered
+), tallied AS (
+    INSERT INTO tally_step (workspace_id, campaign_id, epoch, begun_count, cancelled_count)
+    SELECT $1, x.campaign_id, x.epoch, count(*) FILTER (WHERE x.was_registered), count(*)
+    FROM swept x
+    JOIN campaign k ON k.workspace_id = $1 AND k.campaign_id = x.campaign_id
+    WHERE k.is_tallied
+    GROUP BY x.campaign_id, x.epoch
 ), published AS (
     INSERT INTO outbox_event (workspace_id, event_type, call_id, payload)
     SELECT

@@ -252,7 +252,14 @@ WITH given AS (
         ended_at = clock_timestamp()
     FROM given g
     WHERE c.workspace_id = $1 AND c.call_id = ANY($10::uuid[])
-    RETURNING c.workspace_id, c.call_id, c.campaign_id, c.termination_id
+    RETURNING c.workspace_id, c.call_id, c.campaign_id, c.termination_id, c.epoch, c.last_attempt_at IS NULL AS was_registered
+), tallied AS (
+    INSERT INTO tally_step (workspace_id, campaign_id, epoch, begun_count, cancelled_count)
+    SELECT $1, x.campaign_id, x.epoch, count(*) FILTER (WHERE x.was_registered), count(*)
+    FROM cancelled x
+    JOIN campaign k ON k.workspace_id = $1 AND k.campaign_id = x.campaign_id
+    WHERE k.is_tallied
+    GROUP BY x.campaign_id, x.epoch
 ), barred AS (
     UPDATE call c
     SET retry_barred = true, termination_id = g.termination_id
