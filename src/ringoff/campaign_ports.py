@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
-from ringoff.domain.identifiers import AgentId, CampaignId, TrunkId, WorkspaceId
+from ringoff.domain.identifiers import AgentId, CampaignId, NumberPoolId, TrunkId, WorkspaceId
 from ringoff.domain.records import CampaignCounts, CampaignRow, NewCampaign
 
 
@@ -30,8 +30,9 @@ class CampaignStore(Protocol):
         trunk_id: TrunkId,
         calling_numbers: Sequence[str],
         now: datetime | None,
+        number_pool_id: NumberPoolId | None = None,
     ) -> CampaignRow | None:
-        """Move a draft to scheduled or ongoing; None when it is not a draft any more."""
+        """Move a draft to scheduled or ongoing; None when it is no draft any more. With a pool there are no numbers."""
 
     async def pause(self, workspace_id: WorkspaceId, campaign_id: CampaignId) -> CampaignRow | None:
         """scheduled or ongoing -> paused; None from any other status. Only under the campaign's exclusive lock."""
@@ -81,11 +82,16 @@ class CampaignStore(Protocol):
         calling_numbers: Sequence[str],
         new_count: int,
         now: datetime | None,
+        number_pool_id: NumberPoolId | None = None,
     ) -> CampaignRow | None:
         """Let a terminated campaign be dialled again; None when it is not terminated at this epoch any more."""
 
     async def individual_campaign(
-        self, workspace_id: WorkspaceId, agent_id: AgentId, trunk_id: TrunkId
+        self,
+        workspace_id: WorkspaceId,
+        agent_id: AgentId,
+        trunk_id: TrunkId,
+        number_pool_id: NumberPoolId | None = None,
     ) -> tuple[CampaignId, int]:
         """The hidden campaign of individual calls of this agent on this trunk (made on demand) and its epoch.
 

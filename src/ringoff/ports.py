@@ -38,6 +38,7 @@ from ringoff.domain.records import (
 )
 from ringoff.domain.workspace import Agent, ApiKey, CallingNumber, Principal, Trunk, Workspace
 from ringoff.history_ports import HistoryStore
+from ringoff.number_pool_ports import NumberPoolStore
 from ringoff.order_ports import (
     InvariantStore,
     ReceiptStore,
@@ -313,6 +314,8 @@ class Transaction(Protocol):
 
     @property
     def workspaces(self) -> WorkspaceStore: ...
+    @property
+    def number_pools(self) -> NumberPoolStore: ...
     @property
     def campaigns(self) -> CampaignStore: ...
     @property

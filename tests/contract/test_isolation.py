@@ -93,6 +93,7 @@ def attacks(ours: Tenant, theirs: Tenant, list_id: str, call_id: str, key_id: st
         ("POST", f"{NATIVE}/numbers"): ({"json": {"number": "+12025550177", "trunk_id": ours.trunk_id}}, 404),
         ("DELETE", f"{NATIVE}/numbers/{{number_id}}"): ({}, 404),
         **order_attacks(theirs, terminated[""]),
+        **pool_attacks(ours),
         **owner_attacks(ours, theirs),
         **ancestor_attacks(start, upload, ours, terminated[""]),
         **history_attacks(ours, list_id, call_id),
@@ -155,6 +156,18 @@ def history_attacks(ours: Tenant, list_id: str, call_id: str) -> dict[tuple[str,
             for name in ANALYTICS
         },
         ("GET", f"{NATIVE}/calls"): ({"params": {"agent_id": ours.agent_id, "campaign_id": list_id}}, 200),
+    }
+
+
+def pool_attacks(ours: Tenant) -> dict[tuple[str, str], Attack]:
+    """Neither is a pool of ours theirs, nor is a number of ours in one of theirs."""
+    return {
+        ("GET", f"{NATIVE}/number-pools"): ({}, 200),
+        ("POST", f"{NATIVE}/number-pools"): ({"json": {"name": "theirs", "numbers": [ours.number]}}, 400),
+        ("GET", f"{NATIVE}/number-pools/{{number_pool_id}}"): ({}, 404),
+        ("PUT", f"{NATIVE}/number-pools/{{number_pool_id}}/numbers"): ({"json": {"numbers": [ours.number_id]}}, 404),
+        ("DELETE", f"{NATIVE}/number-pools/{{number_pool_id}}"): ({}, 404),
+        ("PATCH", f"{NATIVE}/numbers/{{number_id}}"): ({"json": {"cps_max": 0.1}}, 404),
     }
 
 
@@ -221,6 +234,7 @@ async def everything_of(client: httpx2.AsyncClient, tenant: Tenant) -> list[Any]
         f"{NATIVE}/campaigns",
         f"{NATIVE}/trunks",
         f"{NATIVE}/numbers",
+        f"{NATIVE}/number-pools",
         f"{NATIVE}/terminations",
         f"{NATIVE}/suppressions",
         f"{NATIVE}/subscriptions",
@@ -242,17 +256,27 @@ async def test_no_route_leaks_or_touches_another_workspace(
     suppressed = {"mobile_numbers": [secret_number]}
     await client.post(f"{NATIVE}/suppressions", headers=tenant.headers, json=suppressed)
     await client.put(f"{NATIVE}/subscriptions", headers=tenant.headers, json={"event_types": ["call_completed"]})
+    pool = {"name": "our pool", "numbers": [tenant.number]}
+    pooled = await client.post(f"{NATIVE}/number-pools", headers=tenant.headers, json=pool)
+    number_pool_id = pooled.json()["number_pool_id"]
     before = await everything_of(client, tenant)
     key_id = before[-1]["api_keys"][0]["api_key_id"]
     ours = [
         str(tenant.principal.workspace_id), tenant.agent_id, tenant.trunk_id, tenant.number_id, tenant.number,
         list_id, call_id, key_id, "ours", "Ada", termination_id, "our reason", secret_number,
+        number_pool_id, "our pool",
     ]  # fmt: skip
     table = attacks(tenant, stranger, list_id, call_id, key_id)
     assert set(table) == {(o.method, o.path) for o in operations() if o.needs_key}, "a route without an attack"
     for (method, path), (request, status) in table.items():
         ids = {"agent_id": tenant.agent_id, "trunk_id": tenant.trunk_id, "number_id": tenant.number_id}
-        ids |= {"api_key_id": key_id, "list_id": list_id, "kb_id": list_id, "campaign_id": list_id}
+        ids |= {
+            "number_pool_id": number_pool_id,
+            "api_key_id": key_id,
+            "list_id": list_id,
+            "kb_id": list_id,
+            "campaign_id": list_id,
+        }
         address = path.format(**ids, termination_id=termination_id, mobile_number=secret_number)
         answer = await client.request(method, address, headers=stranger.headers, **request)
         assert answer.status_code == status, f"{path}: {answer.text}"

@@ -20,6 +20,7 @@ WORK = DialWork(
     epoch=0,
     is_individual=False,
     call_config=CallConfig(),
+    number_pool_id=None,
     calling_numbers=["+12025550100"],
     trunk=TRUNK,
     handling=AnswerHandling(),

@@ -13,7 +13,17 @@ from starlette.responses import Response
 from ringoff.api.access import RequestLog
 from ringoff.api.carriers import carrier_routes
 from ringoff.api.errors import ErrorShape, plain_response
-from ringoff.api.native import api_keys, handlings, health, numbers, subscriptions, suppressions, trunks, webhooks
+from ringoff.api.native import (
+    api_keys,
+    handlings,
+    health,
+    number_pools,
+    numbers,
+    subscriptions,
+    suppressions,
+    trunks,
+    webhooks,
+)
 from ringoff.api.native import calls as native_calls
 from ringoff.api.native import campaigns as native_campaigns
 from ringoff.api.native import terminations as native_terminations
@@ -71,6 +81,7 @@ _TABLES: Final[tuple[RouteTable, ...]] = (
     trunks.ROUTES,
     handlings.ROUTES,
     numbers.ROUTES,
+    number_pools.ROUTES,
     api_keys.ROUTES,
     health.ROUTES,
 )

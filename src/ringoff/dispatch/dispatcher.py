@@ -1,8 +1,9 @@
 """Claims what is due, at the pace and in the windows that allow it, and hands each batch to the dialer."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 import structlog
@@ -13,14 +14,16 @@ from ringoff.dispatch.settler import DatabaseTime
 from ringoff.domain.attempt_records import ClaimedCall, DialWork
 from ringoff.domain.call_window import is_open, next_opening
 from ringoff.domain.errors import DatabaseUnavailable, SerializationConflict
-from ringoff.domain.identifiers import CampaignId, OwnerId, TrunkId
+from ringoff.domain.identifiers import CampaignId, NumberPoolId, OwnerId, TrunkId, WorkspaceId
 from ringoff.domain.pacing import allowance, wait_s
-from ringoff.ports import Clock, Gate, Store
+from ringoff.ports import Clock, Gate, Store, Transaction
 
 log = structlog.get_logger()
 
 _WAIT_MIN_S = 0.005
 _IN_FLIGHT_S = 0.05
+_FIRST_TURN_FIRST = -1
+"""The rotation with which the claim's first call shows the first number."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,17 +162,40 @@ class Dispatcher:
             count_max = allowance(pace, self._limits.batch_max, slot_ttl_s)
             if count_max == 0:
                 return _Claim([], max(_WAIT_MIN_S, wait_s(pace, slot_ttl_s)), trunk_is_busy=True)
-            self._rotation += 1
+            self._rotation += self._limits.batch_max
+            rotation = self._rotation
+            if work.number_pool_id is not None:
+                turns = await tx.number_pools.turns(work.workspace_id, work.number_pool_id, count_max)
+                if not turns:
+                    return _Claim([], await self._until_a_turn(tx, work.workspace_id, work.number_pool_id))
+                work, count_max, rotation = replace(work, calling_numbers=turns), len(turns), _FIRST_TURN_FIRST
             slot_at = self._clock.monotonic()
             claimed = await tx.dispatch.claim(
                 work,
                 self._owner_id,
                 count_max,
                 self._limits.lease_s,
-                self._rotation * self._limits.batch_max,
+                rotation,
                 self._now_override,
             )
+            if work.number_pool_id is not None:
+                await tx.number_pools.take_turns(work.workspace_id, _in_order(work.calling_numbers, claimed))
         if not claimed:
             # What is due is already claimed, by us or by others, and not yet settled.
             return _Claim([], _IN_FLIGHT_S)
         return _Claim(claimed, slot_at=slot_at)
+
+    async def _until_a_turn(self, tx: Transaction, workspace_id: WorkspaceId, number_pool_id: NumberPoolId) -> float:
+        wait = await tx.number_pools.wait_s(workspace_id, number_pool_id)
+        return self._limits.poll_s if wait is None else max(_WAIT_MIN_S, wait)
+
+
+def _in_order(turns: Sequence[str], claimed: Sequence[ClaimedCall]) -> Sequence[str]:
+    """The turns that were taken, first things first."""
+    taken = Counter(call.calling_number for call in claimed)
+    in_order = []
+    for number in turns:
+        if taken[number] > 0:
+            taken[number] -= 1
+            in_order.append(number)
+    return in_order

@@ -13,6 +13,7 @@ from ringoff.domain.identifiers import (
     AttemptId,
     CallId,
     CampaignId,
+    NumberPoolId,
     OwnerId,
     TerminationId,
     TrunkId,
@@ -33,6 +34,8 @@ class DialWork:
     is_individual: bool
     call_config: CallConfig
     calling_numbers: Sequence[str]
+    number_pool_id: NumberPoolId | None
+    """Numbers that take turns; then there are no ``calling_numbers``."""
     trunk: TrunkSpec
     handling: AnswerHandling
     agent_changed_at: datetime

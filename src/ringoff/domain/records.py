@@ -74,7 +74,8 @@ class NewCall:
     campaign_id: CampaignId
     epoch: int
     called_number: str
-    calling_number: str
+    calling_number: str | None
+    """None: whichever number of its campaign's pool has its turn."""
     callee_name: str
     custom_args: Mapping[str, Any]
     call_config: CallConfig

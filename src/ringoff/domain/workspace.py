@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID, uuid5
 
 from ringoff.domain.carrier import AnswerHandling
-from ringoff.domain.identifiers import AgentId, ApiKeyId, NumberId, TrunkId, WorkspaceId
+from ringoff.domain.identifiers import AgentId, ApiKeyId, NumberId, NumberPoolId, TrunkId, WorkspaceId
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,3 +104,17 @@ class CallingNumber:
     created_at: datetime
     agent_id: AgentId | None = None
     """The agent that it is shown with."""
+    number_pool_id: NumberPoolId | None = None
+    cps_max: float | None = None
+    """Calls a second that may show it out of a pool; None: as many as its trunk takes."""
+
+
+@dataclass(frozen=True, slots=True)
+class NumberPool:
+    """Numbers of one trunk that take turns as caller id: the one shown longest ago is next."""
+
+    number_pool_id: NumberPoolId
+    name: str
+    trunk_id: TrunkId
+    numbers: tuple[str, ...]
+    created_at: datetime

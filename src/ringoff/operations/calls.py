@@ -10,12 +10,13 @@ from ringoff.domain.call_config import CallConfig
 from ringoff.domain.call_window import next_opening
 from ringoff.domain.callee_name import first_name
 from ringoff.domain.errors import InvalidInput, NotFound
-from ringoff.domain.identifiers import AgentId, CallId
+from ringoff.domain.identifiers import AgentId, CallId, NumberPoolId, TrunkId
 from ringoff.domain.phone_number import require_e164
 from ringoff.domain.records import NewCall
 from ringoff.domain.workspace import CallingNumber, Principal
 from ringoff.operations.agents import active_agent
 from ringoff.operations.caller_ids import resolve_calling_numbers
+from ringoff.operations.number_pools import hold_pool
 from ringoff.ports import Store, Transaction
 
 NAME_LENGTH_MAX: Final = 200
@@ -26,7 +27,7 @@ NO_CALLING_NUMBER: Final = "Provide at least one of: number_pool_id, from_number
 
 @dataclass(frozen=True, slots=True)
 class IndividualCall:
-    """A wish to ring one person. Exactly one of ``from_number_ids`` and ``from_numbers`` is given."""
+    """A wish to ring one person. One of ``from_number_ids``, ``from_numbers`` and ``number_pool_id`` is given."""
 
     name: str
     mobile_number: str
@@ -35,6 +36,7 @@ class IndividualCall:
     from_numbers: Sequence[str] | None
     custom_args: Mapping[str, Any]
     call_config: CallConfig
+    number_pool_id: str | None = None
     extract_first_name: bool = False
     """Let the agent know the first name only, and the name as given by ``original_callee_name``."""
 
@@ -46,7 +48,8 @@ class RegisteredCall:
     call_id: CallId
     agent_id: AgentId
     called_number: str
-    calling_number: str
+    calling_number: str | None
+    """None out of a pool: its number is chosen when the call is dialled."""
     custom_args: Mapping[str, Any]
     registered_at: datetime
 
@@ -55,7 +58,7 @@ async def register_individual(
     store: Store, principal: Principal, request: IndividualCall, now: datetime
 ) -> RegisteredCall:
     """Put the call into the queue; it is terminable from then on, and rings when window, pace and start allow."""
-    field, given = _given_calling_numbers(request)
+    _require_one_caller(request)
     require_e164(request.mobile_number, "mobile_number", None)
     custom_args = _custom_args(request)
     async with store.transaction() as tx:
@@ -63,16 +66,9 @@ async def register_individual(
         await tx.terminations.lock_agent(principal.workspace_id, request.agent_id, shared=True)
         if await active_agent(tx, principal.workspace_id, request.agent_id) is None:
             raise NotFound("Agent not found", field="agent_id")
-        numbers = await resolve_calling_numbers(tx, principal.workspace_id, given, field)
-        for position, number in enumerate(numbers):
-            if number.number == request.mobile_number:
-                raise InvalidInput(
-                    f"mobile_number {request.mobile_number} is also {field}[{position}]: it cannot call itself",
-                    field="mobile_number",
-                )
-        chosen = await _first_dialable(tx, principal, numbers)
+        caller = await _caller(tx, principal, request)
         campaign_id, epoch = await tx.campaigns.individual_campaign(
-            principal.workspace_id, request.agent_id, chosen.trunk_id
+            principal.workspace_id, request.agent_id, caller.trunk_id, caller.number_pool_id
         )
         call_id = await tx.calls.register(
             NewCall(
@@ -80,7 +76,7 @@ async def register_individual(
                 campaign_id=campaign_id,
                 epoch=epoch,
                 called_number=request.mobile_number,
-                calling_number=chosen.number,
+                calling_number=caller.number,
                 callee_name=str(custom_args["callee_name"]),
                 custom_args=custom_args,
                 call_config=request.call_config,
@@ -88,13 +84,50 @@ async def register_individual(
             )
         )
         await tx.calls.wake_dispatchers()
-    return RegisteredCall(call_id, request.agent_id, request.mobile_number, chosen.number, custom_args, now)
+    return RegisteredCall(call_id, request.agent_id, request.mobile_number, caller.number, custom_args, now)
+
+
+@dataclass(frozen=True, slots=True)
+class _Caller:
+    """Who calls: one number, or whichever of a pool has its turn."""
+
+    trunk_id: TrunkId
+    number: str | None = None
+    number_pool_id: NumberPoolId | None = None
+
+
+def _require_one_caller(request: IndividualCall) -> None:
+    if request.from_numbers is not None and request.from_number_ids is not None:
+        raise InvalidInput("Provide only one of: from_number_id, from_number", field="from_number")
+    if request.number_pool_id is not None and not (request.from_numbers is request.from_number_ids is None):
+        raise InvalidInput("Provide only one of: number_pool_id, from_number_id, from_number", field="number_pool_id")
+    if request.number_pool_id is None:
+        _given_calling_numbers(request)
+
+
+async def _caller(tx: Transaction, principal: Principal, request: IndividualCall) -> _Caller:
+    if request.number_pool_id is not None:
+        pool = await hold_pool(tx, principal, request.number_pool_id)
+        _require_another(request, pool.numbers, "number_pool_id")
+        return _Caller(pool.trunk_id, number_pool_id=pool.number_pool_id)
+    field, given = _given_calling_numbers(request)
+    numbers = await resolve_calling_numbers(tx, principal.workspace_id, given, field)
+    _require_another(request, [number.number for number in numbers], field)
+    chosen = await _first_dialable(tx, principal, numbers)
+    return _Caller(chosen.trunk_id, chosen.number)
+
+
+def _require_another(request: IndividualCall, numbers: Sequence[str], field: str) -> None:
+    for position, number in enumerate(numbers):
+        if number == request.mobile_number:
+            raise InvalidInput(
+                f"mobile_number {request.mobile_number} is also {field}[{position}]: it cannot call itself",
+                field="mobile_number",
+            )
 
 
 def _given_calling_numbers(request: IndividualCall) -> tuple[str, Sequence[str]]:
     """The field that was given and its values, in the syntax of that field."""
-    if request.from_numbers is not None and request.from_number_ids is not None:
-        raise InvalidInput("Provide only one of: from_number_id, from_number", field="from_number")
     if request.from_numbers is not None:
         for position, number in enumerate(request.from_numbers):
             require_e164(number, "from_number", position)

@@ -9,13 +9,14 @@ from ringoff.domain.call_config import CallConfig, parse_campaign_time
 from ringoff.domain.call_window import opens_between
 from ringoff.domain.campaign import CampaignStatus
 from ringoff.domain.errors import Conflict, InvalidInput, NotFound
-from ringoff.domain.identifiers import AgentId, CampaignId, TrunkId
+from ringoff.domain.identifiers import AgentId, CampaignId, NumberPoolId, TrunkId
 from ringoff.domain.phone_number import NumberNormalizer
 from ringoff.domain.records import CampaignCounts, CampaignRow, NewCampaign
 from ringoff.domain.workspace import CallingNumber, Principal
 from ringoff.operations.agents import active_agent
 from ringoff.operations.caller_ids import resolve_calling_numbers
 from ringoff.operations.csv_report import ReadOptions
+from ringoff.operations.number_pools import hold_pool
 from ringoff.operations.uploads import CsvUpload, UploadedFile, UploadReport
 from ringoff.ports import Store, Transaction
 
@@ -89,11 +90,12 @@ async def start(
     principal: Principal,
     agent_id: AgentId,
     campaign_id: CampaignId,
-    from_numbers: Sequence[str],
+    from_numbers: Sequence[str] | None,
     *,
+    number_pool_id: str | None = None,
     now: datetime,
 ) -> StartedCampaign:
-    """Let a draft be dialled from its start time on, showing ``from_numbers`` (numbers or their ids).
+    """Let a draft be dialled from its start time on, showing ``from_numbers`` (numbers or ids) or those of a pool.
 
     A terminated campaign starts again, with new calls for those whose last call was terminated and who are not
     suppressed.
@@ -105,20 +107,19 @@ async def start(
             raise NotFound("Campaign not found", field="list_id")
         if campaign.agent_id != agent_id or await active_agent(tx, workspace_id, agent_id) is None:
             raise InvalidInput(INVALID_AGENT, field="agent_id")
-        numbers = await resolve_calling_numbers(tx, workspace_id, from_numbers, "from_numbers")
-        trunk_id = _one_trunk(numbers)
-        texts = [number.number for number in numbers]
-        for number, line in await tx.campaigns.calling_numbers_in_contacts(workspace_id, campaign_id, texts):
+        shown = await _shown_numbers(tx, principal, from_numbers, number_pool_id)
+        for number, line in await tx.campaigns.calling_numbers_in_contacts(workspace_id, campaign_id, shown.numbers):
             raise InvalidInput(
-                f"from_numbers has {number}, which the campaign calls (line {line} of the upload)",
-                field="from_numbers",
+                f"{shown.field} has {number}, which the campaign calls (line {line} of the upload)", field=shown.field
             )
         if campaign.end_at is not None and campaign.end_at <= now:
             raise InvalidInput(f"the campaign's end time has passed: {campaign.end_at.isoformat()}", field="list_id")
         if campaign.status == CampaignStatus.TERMINATED:
-            started = await _restart(tx, campaign, trunk_id, texts)
+            started = await _restart(tx, campaign, shown)
         else:
-            started = await tx.campaigns.start(workspace_id, campaign_id, trunk_id, texts, None)
+            started = await tx.campaigns.start(
+                workspace_id, campaign_id, shown.trunk_id, shown.fixed, None, shown.number_pool_id
+            )
         if started is None:
             raise Conflict("Campaign already started", field="list_id")
         has_ongoing_calls = await tx.campaigns.has_ongoing_calls(workspace_id, campaign_id)
@@ -139,15 +140,41 @@ async def list_campaigns(
     return [(campaign, counts[campaign.campaign_id]) for campaign in page], total
 
 
-async def _restart(
-    tx: Transaction, campaign: CampaignRow, trunk_id: TrunkId, calling_numbers: Sequence[str]
-) -> CampaignRow | None:
+@dataclass(frozen=True, slots=True)
+class _ShownNumbers:
+    """What the called will see: the numbers that were named, or those of a pool as it is now."""
+
+    field: str
+    numbers: Sequence[str]
+    trunk_id: TrunkId
+    number_pool_id: NumberPoolId | None = None
+
+    @property
+    def fixed(self) -> Sequence[str]:
+        return self.numbers if self.number_pool_id is None else []
+
+
+async def _shown_numbers(
+    tx: Transaction, principal: Principal, from_numbers: Sequence[str] | None, number_pool_id: str | None
+) -> _ShownNumbers:
+    if number_pool_id is None:
+        numbers = await resolve_calling_numbers(tx, principal.workspace_id, from_numbers or [], "from_numbers")
+        return _ShownNumbers("from_numbers", [number.number for number in numbers], _one_trunk(numbers))
+    if from_numbers is not None:
+        raise InvalidInput("Provide only one of: from_numbers, number_pool_id", field="number_pool_id")
+    pool = await hold_pool(tx, principal, number_pool_id)
+    return _ShownNumbers("number_pool_id", pool.numbers, pool.trunk_id, pool.number_pool_id)
+
+
+async def _restart(tx: Transaction, campaign: CampaignRow, shown: _ShownNumbers) -> CampaignRow | None:
     """Terminal means terminal: the calls stay, and their contacts get new ones. None when somebody was faster."""
     workspace_id, campaign_id, epoch = campaign.workspace_id, campaign.campaign_id, campaign.epoch
     new_count = await tx.campaigns.register_terminated(workspace_id, campaign_id, epoch)
     if not new_count:
         raise Conflict("Campaign was terminated and has nobody left to call", field="list_id")
-    return await tx.campaigns.restart(workspace_id, campaign_id, epoch, trunk_id, calling_numbers, new_count, None)
+    return await tx.campaigns.restart(
+        workspace_id, campaign_id, epoch, shown.trunk_id, shown.fixed, new_count, None, shown.number_pool_id
+    )
 
 
 async def _register_rows(

@@ -61,6 +61,8 @@ async def remove_number(store: Store, principal: Principal, number_id: NumberId)
         number = await tx.workspaces.number(workspace_id, number_id)
         if number is None:
             raise NotFound("Number not found", field="number_id")
+        if number.number_pool_id is not None:
+            raise Conflict("number is in a number pool: take it out of that first", field="number_id")
         if (name := await tx.workspaces.campaign_showing(workspace_id, number.number)) is not None:
             raise Conflict(f"number is in use by campaign {name!r}: {REMOVABLE}", field="number_id")
         if await tx.workspaces.individual_call_shows(workspace_id, number.number):

@@ -7,7 +7,7 @@ from datetime import datetime
 import asyncpg
 
 from ringoff.domain.call_config import CallConfig, from_json, to_json
-from ringoff.domain.identifiers import AgentId, CampaignId, TrunkId, WorkspaceId
+from ringoff.domain.identifiers import AgentId, CampaignId, NumberPoolId, TrunkId, WorkspaceId
 from ringoff.domain.records import CampaignCounts, CampaignRow, NewCampaign
 from ringoff.store.connection import Connection, row_count
 from ringoff.store.sql_loader import load
@@ -67,9 +67,10 @@ class PostgresCampaigns:
         trunk_id: TrunkId,
         calling_numbers: Sequence[str],
         now: datetime | None,
+        number_pool_id: NumberPoolId | None = None,
     ) -> CampaignRow | None:
         row = await self._connection.fetchrow(
-            _SQL["start"], workspace_id, campaign_id, trunk_id, list(calling_numbers), now
+            _SQL["start"], workspace_id, campaign_id, trunk_id, list(calling_numbers), now, number_pool_id
         )
         return None if row is None else _campaign(row)
 
@@ -89,9 +90,18 @@ class PostgresCampaigns:
         calling_numbers: Sequence[str],
         new_count: int,
         now: datetime | None,
+        number_pool_id: NumberPoolId | None = None,
     ) -> CampaignRow | None:
         row = await self._connection.fetchrow(
-            _SQL["restart"], workspace_id, campaign_id, epoch, trunk_id, list(calling_numbers), new_count, now
+            _SQL["restart"],
+            workspace_id,
+            campaign_id,
+            epoch,
+            trunk_id,
+            list(calling_numbers),
+            new_count,
+            now,
+            number_pool_id,
         )
         return None if row is None else _campaign(row)
 
@@ -156,15 +166,25 @@ class PostgresCampaigns:
         return [(row["called_number"], row["line_no"]) for row in rows]
 
     async def individual_campaign(
-        self, workspace_id: WorkspaceId, agent_id: AgentId, trunk_id: TrunkId
+        self,
+        workspace_id: WorkspaceId,
+        agent_id: AgentId,
+        trunk_id: TrunkId,
+        number_pool_id: NumberPoolId | None = None,
     ) -> tuple[CampaignId, int]:
-        row = await self._connection.fetchrow(_SQL["individual_campaign"], workspace_id, agent_id, trunk_id)
+        key = (workspace_id, agent_id, trunk_id, number_pool_id)
+        row = await self._connection.fetchrow(_SQL["individual_campaign"], *key)
         if row is None:
             # Individual calls carry their own configuration; the hidden campaign's is never used.
             await self._connection.execute(
-                _SQL["add_individual_campaign"], workspace_id, agent_id, trunk_id, to_json(CallConfig())
+                _SQL["add_individual_campaign"],
+                workspace_id,
+                agent_id,
+                trunk_id,
+                to_json(CallConfig()),
+                number_pool_id,
             )
-            row = await self._connection.fetchrow(_SQL["individual_campaign"], workspace_id, agent_id, trunk_id)
+            row = await self._connection.fetchrow(_SQL["individual_campaign"], *key)
         assert row is not None, "inserted above, by us or by whoever won"
         return row["campaign_id"], row["epoch"]
 

@@ -63,6 +63,7 @@ class PostgresDispatch:
                     is_individual=row["kind"] == "individual",
                     call_config=config,
                     calling_numbers=row["calling_numbers"],
+                    number_pool_id=row["number_pool_id"],
                     trunk=TrunkSpec(row["workspace_id"], row["trunk_id"], row["driver"], row["trunk_config"]),
                     handling=handling_of(row),
                     agent_changed_at=row["agent_changed_at"],

@@ -18,6 +18,7 @@ from ringoff.store.dispatch import PostgresDispatch
 from ringoff.store.history import PostgresHistory
 from ringoff.store.invariants import PostgresInvariants
 from ringoff.store.migrate import pending
+from ringoff.store.number_pools import PostgresNumberPools
 from ringoff.store.receipts import PostgresReceipts
 from ringoff.store.sql_loader import load
 from ringoff.store.subscriptions import PostgresSubscriptions
@@ -65,6 +66,10 @@ class PostgresTransaction:
     @property
     def workspaces(self) -> PostgresWorkspaces:
         return PostgresWorkspaces(self._connection)
+
+    @property
+    def number_pools(self) -> PostgresNumberPools:
+        return PostgresNumberPools(self._connection)
 
     @property
     def campaigns(self) -> PostgresCampaigns:

@@ -214,6 +214,8 @@ def _number(row: asyncpg.Record) -> CallingNumber:
         trunk_id=row["trunk_id"],
         created_at=row["created_at"],
         agent_id=row["agent_id"],
+        number_pool_id=row["number_pool_id"],
+        cps_max=row["cps_max"],
     )
 
 

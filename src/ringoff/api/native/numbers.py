@@ -23,6 +23,9 @@ class NumberShown(msgspec.Struct):
     created_at: Instant
     attempt_count: int
     """Dial attempts that showed this number."""
+    number_pool_id: str | None
+    cps_max: float | None
+    """Calls a second that may show it out of its pool; null: as many as its trunk takes."""
 
 
 class NumberList(msgspec.Struct):
@@ -40,14 +43,16 @@ class NumberRequest(msgspec.Struct, forbid_unknown_fields=True):
 async def list_numbers(services: Services, principal: Principal) -> NumberList:
     """All calling numbers of the workspace."""
     views = await numbers.list_numbers(services.store, principal)
-    return NumberList([_shown(view.number, view.attempt_count) for view in views])
+    return NumberList([shown_number(view.number, view.attempt_count) for view in views])
 
 
 @ROUTES.add("POST", "/numbers", status=201, errors=(404, 409))
 async def add_number(services: Services, principal: Principal, body: NumberRequest) -> NumberShown:
     """Add a calling number on a trunk."""
     trunk_id = None if body.trunk_id is None else TrunkId(body.trunk_id)
-    return _shown(await numbers.add_number(services.store, principal, body.number, body.display_name, trunk_id), 0)
+    return shown_number(
+        await numbers.add_number(services.store, principal, body.number, body.display_name, trunk_id), 0
+    )
 
 
 @ROUTES.add("DELETE", "/numbers/{number_id}", status=204, errors=(404, 409))
@@ -56,7 +61,7 @@ async def remove_number(services: Services, principal: Principal, number_id: UUI
     await numbers.remove_number(services.store, principal, NumberId(number_id))
 
 
-def _shown(number: CallingNumber, attempt_count: int) -> NumberShown:
+def shown_number(number: CallingNumber, attempt_count: int) -> NumberShown:
     return NumberShown(
         number_id=str(number.number_id),
         number=number.number,
@@ -64,4 +69,6 @@ def _shown(number: CallingNumber, attempt_count: int) -> NumberShown:
         trunk_id=str(number.trunk_id),
         created_at=instant(number.created_at),
         attempt_count=attempt_count,
+        number_pool_id=None if number.number_pool_id is None else str(number.number_pool_id),
+        cps_max=number.cps_max,
     )

@@ -49,7 +49,7 @@ class CallRequest(msgspec.Struct, forbid_unknown_fields=True):
     parent_call_id: str | None = None
 
 
-_NOT_SUPPORTED = ("number_pool_id", "voice_id", "callback_url", "callback_args")
+_NOT_SUPPORTED = ("voice_id", "callback_url", "callback_args")
 
 
 class InitiatedCall(msgspec.Struct):
@@ -64,7 +64,7 @@ class InitiatedCall(msgspec.Struct):
     unique_call_id: str = msgspec.field(name="Unique Call ID")
     spaced_direction: str = msgspec.field(name="Call Direction")
     spaced_status: str = msgspec.field(name="Call Status")
-    from_number: str = msgspec.field(name="From Number")
+    from_number: str | None = msgspec.field(name="From Number")
     to_number: str = msgspec.field(name="To Number")
     spaced_initiated_at: str = msgspec.field(name="Initiated at")
     spaced_agent_id: str = msgspec.field(name="Agent ID")
@@ -100,6 +100,7 @@ async def _register(services: Services, principal: Principal, body: CallRequest)
         from_numbers=_several(body.from_number),
         custom_args=body.custom_args_values or {},
         call_config=parse_call_config(body.call_config, "call_config"),
+        number_pool_id=body.number_pool_id,
         extract_first_name=body.smart_formatter is not None and body.smart_formatter.extract_first_name,
     )
     call = await calls.register_individual(services.store, principal, request, services.clock.now())

@@ -134,8 +134,6 @@ async def start_campaign(services: Services, principal: Principal, body: StartRe
 @ROUTES.add("POST", "/campaign/v2/start", errors=(404,))
 async def start_campaign_v2(services: Services, principal: Principal, body: StartRequestV2) -> StartedCampaignAnswer:
     """Start a saved campaign; the second version of the request."""
-    if body.number_pool_id:
-        raise InvalidInput("Number pool not found.")
     if body.email_completion_user_ids:
         raise InvalidInput("email_completion_user_ids is not supported yet", field="email_completion_user_ids")
     return await _start(services, principal, body)
@@ -200,7 +198,8 @@ async def start_list(
     """What all routes that start a list share."""
     if body.callback_url:
         raise InvalidInput("callback_url is not supported yet", field="callback_url")
-    if body.from_numbers is None:
+    number_pool_id = body.number_pool_id if isinstance(body, StartRequestV2) else None
+    if body.from_numbers is None and number_pool_id is None:
         raise InvalidInput("Missing required field: from_numbers", field="from_numbers")
     return await campaigns.start(
         services.store,
@@ -208,6 +207,7 @@ async def start_list(
         AgentId(body.agent_id),
         CampaignId(body.list_id),
         body.from_numbers,
+        number_pool_id=number_pool_id,
         now=services.clock.now(),
     )
 

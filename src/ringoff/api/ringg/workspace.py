@@ -142,4 +142,5 @@ def _shown(view: NumberView) -> WorkspaceNumber:
         display_name=number.display_name,
         telephony_id=str(number.trunk_id),
         agent=NumberAgent(str(number.agent_id), view.agent_name) if number.agent_id and view.agent_name else None,
+        number_pool_id=None if number.number_pool_id is None else str(number.number_pool_id),
     )

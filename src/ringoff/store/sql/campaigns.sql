@@ -31,6 +31,7 @@ UPDATE campaign
 SET status = CASE WHEN start_at > coalesce($5::timestamptz, statement_timestamp()) THEN 'scheduled' ELSE 'ongoing' END,
     trunk_id = $3,
     calling_numbers = $4,
+    number_pool_id = $6,
     updated_at = clock_timestamp()
 WHERE workspace_id = $1 AND campaign_id = $2 AND kind = 'list' AND status = 'draft' AND deleted_at IS NULL
 RETURNING campaign_id, workspace_id, agent_id, name, status, epoch, trunk_id, calling_numbers, call_config, start_at,
@@ -61,6 +62,7 @@ UPDATE campaign
 SET status = CASE WHEN start_at > coalesce($7::timestamptz, statement_timestamp()) THEN 'scheduled' ELSE 'ongoing' END,
     trunk_id = $4,
     calling_numbers = $5,
+    number_pool_id = $8,
     total_count = total_count + $6,
     updated_at = clock_timestamp()
 WHERE workspace_id = $1 AND campaign_id = $2 AND kind = 'list' AND status = 'terminated' AND epoch = $3
@@ -135,11 +137,12 @@ GROUP BY t.called_number
 ORDER BY t.called_number
 
 -- name: add_individual_campaign
-INSERT INTO campaign (workspace_id, agent_id, kind, name, status, trunk_id, call_config)
-VALUES ($1, $2, 'individual', 'individual calls', 'ongoing', $3, $4)
-ON CONFLICT (workspace_id, agent_id, trunk_id) WHERE kind = 'individual' DO NOTHING
+INSERT INTO campaign (workspace_id, agent_id, kind, name, status, trunk_id, call_config, number_pool_id)
+VALUES ($1, $2, 'individual', 'individual calls', 'ongoing', $3, $4, $5)
+ON CONFLICT (workspace_id, agent_id, trunk_id, number_pool_id) WHERE kind = 'individual' DO NOTHING
 
 -- name: individual_campaign
 SELECT campaign_id, epoch
 FROM campaign
 WHERE workspace_id = $1 AND agent_id = $2 AND trunk_id = $3 AND kind = 'individual'
+  AND number_pool_id IS NOT DISTINCT FROM $4

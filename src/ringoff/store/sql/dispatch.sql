@@ -5,7 +5,7 @@
 -- name: work
 -- Outside any lock: what might be dialled. The lateral probe reads one entry of call_due per campaign.
 SELECT
-    k.workspace_id, k.campaign_id, k.agent_id, k.trunk_id, k.epoch, k.kind, k.call_config, k.calling_numbers,
+    k.workspace_id, k.campaign_id, k.agent_id, k.trunk_id, k.epoch, k.kind, k.call_config, k.calling_numbers, k.number_pool_id,
     t.driver, t.config AS trunk_config, g.handling_kind, g.handling_target, g.handling_is_failure_retried, g.updated_at AS agent_changed_at,
     due.next_attempt_at AS next_due_at,
     coalesce($1::timestamptz, statement_timestamp()) AS now

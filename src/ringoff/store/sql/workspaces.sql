@@ -155,19 +155,19 @@ RETURNING trunk_id, workspace_id, name, driver, cps_max, channels_max, is_enable
 -- name: add_number
 INSERT INTO number (workspace_id, number, display_name, trunk_id) VALUES ($1, $2, $3, $4)
 ON CONFLICT ON CONSTRAINT one_number_per_workspace DO NOTHING
-RETURNING number_id, workspace_id, number, display_name, trunk_id, agent_id, created_at
+RETURNING number_id, workspace_id, number, display_name, trunk_id, agent_id, created_at, number_pool_id, cps_max
 
 -- name: number
-SELECT number_id, workspace_id, number, display_name, trunk_id, agent_id, created_at
+SELECT number_id, workspace_id, number, display_name, trunk_id, agent_id, created_at, number_pool_id, cps_max
 FROM number
 WHERE workspace_id = $1 AND number_id = $2
 
 -- name: remove_number
 DELETE FROM number WHERE workspace_id = $1 AND number_id = $2
-RETURNING number_id, workspace_id, number, display_name, trunk_id, agent_id, created_at
+RETURNING number_id, workspace_id, number, display_name, trunk_id, agent_id, created_at, number_pool_id, cps_max
 
 -- name: numbers
-SELECT n.number_id, n.workspace_id, n.number, n.display_name, n.trunk_id, n.agent_id, n.created_at,
+SELECT n.number_id, n.workspace_id, n.number, n.display_name, n.trunk_id, n.agent_id, n.created_at, n.number_pool_id, n.cps_max,
     (
         SELECT count(*)
         FROM dial_attempt a
@@ -178,6 +178,6 @@ WHERE n.workspace_id = $1
 ORDER BY n.created_at, n.number_id
 
 -- name: numbers_matching
-SELECT g.given, n.number_id, n.workspace_id, n.number, n.display_name, n.trunk_id, n.agent_id, n.created_at
+SELECT g.given, n.number_id, n.workspace_id, n.number, n.display_name, n.trunk_id, n.agent_id, n.created_at, n.number_pool_id, n.cps_max
 FROM unnest($2::text[]) AS g (given)
 JOIN number n ON n.workspace_id = $1 AND (n.number = g.given OR n.number_id::text = lower(g.given))
