@@ -6,9 +6,9 @@ import sys
 from collections import Counter
 from collections.abc import Callable
 from datetime import timedelta
-from typing import Any
+from io import BytesIO
 
-from ringoff.client import ApiClient, Reply, ServerUnreachable
+from ringoff.client import AsyncRingoffClient, ClientError, Retries
 from ringoff.ports import Clock
 from ringoff.telephony.outcome_mix import OutcomeMix
 
@@ -28,60 +28,49 @@ _PENDING = {"registered", "ongoing", "retry"}
 _TERMINAL_REFRESH_S, _FILE_REFRESH_S = 0.5, 3.0
 
 
-async def run_demo(api: ApiClient, url: str, key: str, clock: Clock, stopping: asyncio.Event) -> None:
+async def run_demo(url: str, key: str, clock: Clock, stopping: asyncio.Event) -> None:
     """Upload, start, show; a mistake of the demo is said and leaves the server alone."""
     try:
-        campaign_id = await asyncio.to_thread(_start_campaign, api, clock)
-        print(_introduction(url, key, campaign_id), flush=True)
-        await _show_progress(api, campaign_id, stopping)
-    except (ServerUnreachable, _Refused) as error:
+        # Once: it speaks to the process that it runs in, and a server that is stopping has no answers any more.
+        async with AsyncRingoffClient(url, key, retries=Retries(attempts_max=1)) as api:
+            campaign_id = await _start_campaign(api, clock)
+            print(_introduction(url, key, campaign_id), flush=True)
+            await _show_progress(api, campaign_id, stopping)
+    except ClientError as error:
         if not stopping.is_set():
-            print(f"the demo ended: {error}", flush=True)
+            status = "" if error.status is None else f"{error.status} "
+            print(f"the demo ended: {status}{error}", flush=True)
 
 
-class _Refused(Exception):
-    """The server did not accept a request of the demo."""
-
-
-def _start_campaign(api: ApiClient, clock: Clock) -> str:
+async def _start_campaign(api: AsyncRingoffClient, clock: Clock) -> str:
     """A draft with one registered call for each row, started at once on a slow trunk of its own."""
-    agent_id: str = _accepted(api.get("/ca/api/v0/agent/all"))["data"]["agents"][0]["id"]
-    _ensure_calling_number(api)
+    agent_id = (await api.agents.list())[0].id
+    await _ensure_calling_number(api)
     now = clock.now()
-    saved = _accepted(
-        api.upload(
-            "/ca/api/v0/campaign/save",
-            {
-                "agent_id": agent_id,
-                "campaign_name": f"Demo of {now:%Y-%m-%d %H:%M:%S}",
-                "country_code": "+1",
-                "variables_map": json.dumps({"mobile_number": "Mobile Number", "callee_name": "Name"}),
-                "call_config": json.dumps(
-                    {
-                        "call_time": {"timezone": "UTC"},
-                        "call_retry_config": {"retry_count": 1, "retry_busy": 0, "retry_not_picked": 1},
-                    }
-                ),
-                "campaign_start_time": now.isoformat(timespec="seconds"),
-                "campaign_end_time": (now + timedelta(days=1)).isoformat(timespec="seconds"),
-            },
-            "demo.csv",
-            _contacts().encode(),
-        )
+    saved = await api.campaigns.save(
+        BytesIO(_contacts().encode()),
+        file_name="demo.csv",
+        agent_id=agent_id,
+        campaign_name=f"Demo of {now:%Y-%m-%d %H:%M:%S}",
+        country_code="+1",
+        variables_map={"mobile_number": "Mobile Number", "callee_name": "Name"},
+        call_config={
+            "call_time": {"timezone": "UTC"},
+            "call_retry_config": {"retry_count": 1, "retry_busy": 0, "retry_not_picked": 1},
+        },
+        campaign_start_time=now.isoformat(timespec="seconds"),
+        campaign_end_time=(now + timedelta(days=1)).isoformat(timespec="seconds"),
     )
-    campaign_id: str = saved["list_id"]
-    order = {"agent_id": agent_id, "list_id": campaign_id, "from_numbers": [CALLING_NUMBER]}
-    _accepted(api.send("POST", "/ca/api/v0/campaign/start", order))
-    return campaign_id
+    await api.campaigns.start(agent_id=agent_id, list_id=saved.list_id, from_numbers=[CALLING_NUMBER])
+    return saved.list_id
 
 
-def _ensure_calling_number(api: ApiClient) -> None:
-    if any(row["number"] == CALLING_NUMBER for row in _accepted(api.get("/api/v1/numbers"))["numbers"]):
+async def _ensure_calling_number(api: AsyncRingoffClient) -> None:
+    own = api.native
+    if any(row.number == CALLING_NUMBER for row in await own.numbers.list()):
         return
-    trunk = {"name": TRUNK_NAME, "driver": "simulated", "cps_max": CPS_MAX, "channels_max": 100}
-    trunk_id = _accepted(api.send("POST", "/api/v1/trunks", trunk))["trunk_id"]
-    number = {"number": CALLING_NUMBER, "display_name": "Demo", "trunk_id": trunk_id}
-    _accepted(api.send("POST", "/api/v1/numbers", number))
+    trunk = await own.trunks.add(name=TRUNK_NAME, driver="simulated", cps_max=CPS_MAX, channels_max=100)
+    await own.numbers.add(CALLING_NUMBER, display_name="Demo", trunk_id=trunk.trunk_id)
 
 
 def _contacts() -> str:
@@ -103,11 +92,11 @@ Terminate it from another terminal; nothing rings after the answer:
 """
 
 
-async def _show_progress(api: ApiClient, campaign_id: str, stopping: asyncio.Event) -> None:
+async def _show_progress(api: AsyncRingoffClient, campaign_id: str, stopping: asyncio.Event) -> None:
     is_terminal = sys.stdout.isatty()
     show = _rewriting() if is_terminal else _line_by_line()
     while not stopping.is_set():
-        counts = await asyncio.to_thread(_counts, api, campaign_id)
+        counts = await _counts(api, campaign_id)
         show("  ".join(f"{status} {counts[status]}" for status in _STATUSES))
         if counts and not any(counts[status] for status in _PENDING):
             end_of_line = "\n" if is_terminal else ""
@@ -122,10 +111,10 @@ async def _show_progress(api: ApiClient, campaign_id: str, stopping: asyncio.Eve
         print(flush=True)
 
 
-def _counts(api: ApiClient, campaign_id: str) -> Counter[str]:
+async def _counts(api: AsyncRingoffClient, campaign_id: str) -> Counter[str]:
     """By effective status: a termination shows here with the very next look."""
-    page = _accepted(api.get(f"/ca/api/v0/calling/history?bulk_list_id={campaign_id}&limit=1000"))
-    return Counter(call["status"] for call in page["calls"])
+    page = await api.calls.history_page(bulk_list_id=campaign_id, limit=1000)
+    return Counter(call.status for call in page.calls)
 
 
 def _rewriting() -> Callable[[str], None]:
@@ -141,9 +130,3 @@ def _line_by_line() -> Callable[[str], None]:
         print(text, flush=True)
 
     return show
-
-
-def _accepted(reply: Reply) -> Any:
-    if not 200 <= reply.status < 300:
-        raise _Refused(f"{reply.status} {reply.message}")
-    return reply.body

@@ -6,8 +6,9 @@ import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
+from urllib.parse import quote
 
-from ringoff.client import ApiClient, Reply, ServerUnreachable
+from ringoff.client import ClientError, Misused, Repeat, Retries, RingoffClient, Unreachable
 from ringoff.domain.errors import InvalidInput
 
 DEFAULT_URL: Final = "http://127.0.0.1:8080"
@@ -27,12 +28,17 @@ class Desk:
     as_json: bool
 
 
-def connect(url: str | None, api_key: str | None) -> ApiClient:
+def connect(url: str | None, api_key: str | None) -> RingoffClient:
     """The server and the key of the options or, failing that, of the environment; ``InvalidInput`` without a key."""
     key = api_key or os.environ.get("RINGOFF_API_KEY")
     if not key:
         raise InvalidInput("give --api-key, or set RINGOFF_API_KEY", field="api_key")
-    return ApiClient(url or os.environ.get("RINGOFF_URL") or DEFAULT_URL, key)
+    try:
+        # Whoever stands before the terminal is told at once that there was no answer, and may give the order again.
+        once = Retries(attempts_max=1)
+        return RingoffClient(url or os.environ.get("RINGOFF_URL") or DEFAULT_URL, key, retries=once)
+    except Misused as error:
+        raise InvalidInput(error.message, field=error.field) from error
 
 
 def order_body(
@@ -51,71 +57,63 @@ def order_body(
     return body
 
 
-def preview(api: ApiClient, body: Mapping[str, object], desk: Desk) -> int:
+def preview(api: RingoffClient, body: Mapping[str, object], desk: Desk) -> int:
     """Say what the order would cover now; nothing is written."""
     try:
-        reply = api.send("POST", f"{ORDERS}/preview", body)
-    except ServerUnreachable as error:
-        desk.complain(str(error))
-        return UNREACHABLE
-    if reply.status != 200:
-        return _refused(reply, desk)
+        found = api.request("POST", f"{ORDERS}/preview", json=body, repeat=Repeat.FREELY)
+    except ClientError as error:
+        return _failed(error, desk)
     if desk.as_json:
-        desk.say(json.dumps(reply.body, indent=2))
+        desk.say(json.dumps(found, indent=2))
         return OK
-    counts = reply.body["counts"]
+    counts = found["counts"]
     fate = "would be hung up" if body.get("ongoing") == "hangup" else "would be left to end"
     desk.say(
-        f"Would terminate {reply.body['terminable_count']:,} calls: {counts['registered']:,} registered,"
+        f"Would terminate {found['terminable_count']:,} calls: {counts['registered']:,} registered,"
         f" {counts['retry']:,} in retry; {counts['ongoing']:,} ongoing {fate}"
     )
-    for row in reply.body["by_campaign"][:_SHOWN_MAX]:
+    for row in found["by_campaign"][:_SHOWN_MAX]:
         pending = row["counts"]["registered"] + row["counts"]["retry"]
         desk.say(f"  {row['campaign_id'] or 'individual calls':36}  {pending:>12,}  {row['name']}")
-    if (more := reply.body["campaign_count"] - _SHOWN_MAX) > 0:
+    if (more := found["campaign_count"] - _SHOWN_MAX) > 0:
         desk.say(f"  and {more:,} more campaigns")
     return OK
 
 
-def give(api: ApiClient, body: Mapping[str, object], key: str | None, desk: Desk) -> int:
+def give(api: RingoffClient, body: Mapping[str, object], key: str | None, desk: Desk) -> int:
     """Give the order under an Idempotency-Key, so that giving it again after a lost answer brings its receipt."""
     key = key or secrets.token_urlsafe(16)
     again = f"give it again with --idempotency-key {key}"
     try:
-        reply = api.send("POST", ORDERS, body, {"Idempotency-Key": key})
-    except ServerUnreachable as error:
+        receipt = api.request("POST", ORDERS, json=body, idempotency_key=key)
+    except Unreachable as error:
         fate = f"whether it was carried out is unknown: {again}" if error.was_sent else "nothing was terminated"
         desk.complain(f"{error}; {fate}")
         return UNREACHABLE
-    if reply.status >= 500:
-        desk.complain(f"{reply.status} {reply.message}; {again}")
-        return UNREACHABLE
-    if reply.status != 202:
-        return _refused(reply, desk)
+    except ClientError as error:
+        if _is_of_the_server(error):
+            desk.complain(f"{error.status} {error}; {again}")
+            return UNREACHABLE
+        return _failed(error, desk)
     if desk.as_json:
-        desk.say(json.dumps(reply.body, indent=2))
+        desk.say(json.dumps(receipt, indent=2))
         return OK
     desk.say("Calls terminated successfully!")
-    desk.say(f"X-Termination-Id: {reply.body['termination_id']}")
-    desk.say(_counts(reply.body))
+    desk.say(f"X-Termination-Id: {receipt['termination_id']}")
+    desk.say(_counts(receipt))
     return OK
 
 
-def show_receipt(api: ApiClient, termination_id: str, desk: Desk) -> int:
+def show_receipt(api: RingoffClient, termination_id: str, desk: Desk) -> int:
     """One receipt in words, or as the server gave it."""
     try:
-        reply = api.get(
-            f"{ORDERS}/{termination_id}?limit=1000" if desk.as_json else f"{ORDERS}/{termination_id}?limit=1"
-        )
-    except ServerUnreachable as error:
-        desk.complain(str(error))
-        return UNREACHABLE
-    if reply.status != 200:
-        return _refused(reply, desk)
+        limit = 1000 if desk.as_json else 1
+        receipt = api.request("GET", f"{ORDERS}/{quote(termination_id, safe='')}", query={"limit": limit})
+    except ClientError as error:
+        return _failed(error, desk)
     if desk.as_json:
-        desk.say(json.dumps(reply.body, indent=2))
+        desk.say(json.dumps(receipt, indent=2))
         return OK
-    receipt = reply.body
     key = receipt["api_key"]
     desk.say(f"termination  {receipt['termination_id']}")
     desk.say(f"level        {receipt['level']}")
@@ -145,6 +143,10 @@ def _counts(receipt: Mapping[str, Any]) -> str:
     return f"settling: {words} so far; `ringoff receipt {receipt['termination_id']}` shows the final counts"
 
 
-def _refused(reply: Reply, desk: Desk) -> int:
-    desk.complain(reply.message)
-    return UNREACHABLE if reply.status >= 500 else FAILED
+def _failed(error: ClientError, desk: Desk) -> int:
+    desk.complain(error.message)
+    return UNREACHABLE if isinstance(error, Unreachable) or _is_of_the_server(error) else FAILED
+
+
+def _is_of_the_server(error: ClientError) -> bool:
+    return error.status is not None and error.status >= 500

@@ -13,7 +13,6 @@ import structlog
 import uvicorn
 
 from ringoff.api.app import ApiLimits, create_app
-from ringoff.client import ApiClient
 from ringoff.clock import SystemClock
 from ringoff.demo import run_demo
 from ringoff.dispatch.limits import DispatchLimits
@@ -81,7 +80,7 @@ async def run_up(settings: Settings, *, demo: bool, say: Say) -> None:
                     say(f"ringoff ready url={url}")
                     if demo:
                         demo_key = key or (await create_api_key(opened.store, None, "Demo"))[1]
-                        tasks.create_task(run_demo(ApiClient(url, demo_key), url, demo_key, clock, stopping))
+                        tasks.create_task(run_demo(url, demo_key, clock, stopping))
                     await stopping.wait()
                     server.should_exit = True
                     supervisor.stop()

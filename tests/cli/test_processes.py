@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from ringoff.client import ApiClient
+from ringoff.client import RingoffClient
 
 # A process that has to be killed would hide why: the time limit of the test is the limit here.
 COMMAND = [sys.executable, "-m", "ringoff.cli"]
@@ -58,12 +58,13 @@ def test_up_prints_its_first_key_serves_and_stops_its_database(data_dir: Path) -
     pid_file = data_dir / "postgres" / "postmaster.pid"
     with running("up", *directory, "--port", "0", ready="ringoff ready") as (process, lines):
         first_key, url = (line.partition("=")[2] for line in lines)
-        assert ApiClient(url, first_key).get("/ca/api/v0/workspace").status == 200
+        with RingoffClient(url, first_key) as client:
+            assert client.workspace.get().id
 
         code, printed = run_to_end("key", "create", *directory, "--workspace", "Another one")
         assert code == 0
-        another = ApiClient(url, printed.strip()).get("/ca/api/v0/workspace").body
-        assert another["workspace_info"]["name"] == "Another one"
+        with RingoffClient(url, printed.strip()) as client:
+            assert client.workspace.get().name == "Another one"
 
         code, printed = run_to_end("doctor", *directory)
         assert (code, [line[:4] for line in printed.splitlines()]) == (0, ["ok  "] * 6)
@@ -74,7 +75,8 @@ def test_up_prints_its_first_key_serves_and_stops_its_database(data_dir: Path) -
         with running("dispatch", *directory, ready="ringoff dispatch ready") as (dispatching, _lines):
             assert stopped_by(dispatching, signal.SIGTERM) == 0
         assert pid_file.exists()
-        assert ApiClient(url, first_key).get("/readyz").status == 200
+        with RingoffClient(url, first_key) as client:
+            assert client.native.is_ready()
 
         assert stopped_by(process, signal.SIGTERM) == 0
         assert not pid_file.exists()
