@@ -8,8 +8,13 @@ from typing import Any, Final
 _MESSAGE_LENGTH_MAX: Final = 500
 _NOTHING_TERMINABLE: Final = "no terminable calls"
 
-# The compatible routes have no fields for the place of a mistake, but their messages begin with it.
-_LOCATED: Final = re.compile(r"(?P<field>[a-z_][a-z0-9_.]*)(?:\[(?P<position>\d+)\])?: ", re.ASCII)
+# The compatible routes have no fields for the place of a mistake, but their messages begin with it. A plain word before
+# a verb is not taken for one: it may be prose.
+_LOCATED: Final = re.compile(
+    r"(?P<field>[a-z][a-z0-9_.]*)(?:\[(?P<position>\d+)\])?: "
+    r"|(?P<named>[a-z][a-z0-9]*[_.][a-z0-9_.]*|[a-z][a-z0-9_.]*(?=\[))(?:\[(?P<index>\d+)\])? (?:is|must|has|does) ",
+    re.ASCII,
+)
 _MISSING: Final = re.compile(r"Missing required field: (?P<field>[a-z_][a-z0-9_.]*)", re.ASCII)
 
 
@@ -163,11 +168,13 @@ def _validation(detail: list[Any]) -> _Words:
 
 
 def _located(message: str, code: str | None = None) -> _Words:
-    found = _LOCATED.match(message) or _MISSING.match(message)
+    if missing := _MISSING.match(message):
+        return _Words(message, code, missing["field"])
+    found = _LOCATED.match(message)
     if found is None:
         return _Words(message[:_MESSAGE_LENGTH_MAX], code)
-    position = found.groupdict().get("position")
-    return _Words(message, code, found["field"], None if position is None else int(position))
+    position = found["position"] or found["index"]
+    return _Words(message, code, found["field"] or found["named"], None if position is None else int(position))
 
 
 def _text(value: Any) -> str | None:
