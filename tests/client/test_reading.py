@@ -267,7 +267,7 @@ async def test_an_upload_tells_how_far_it_is(kind: str, tmp_path: Path, is_path:
     assert content in request.content
     assert int(request.headers["content-length"]) == len(request.content)
     sizes = [sent for sent, _ in seen]
-    assert sizes == sorted(sizes)
+    assert sizes == sorted(set(sizes))
     assert len(sizes) > 3
     assert seen[-1] == (len(content), len(content))
     assert b'name="remove_invalid_rows"\r\n\r\ntrue\r\n' in request.content

@@ -19,7 +19,7 @@ CHUNK_BYTES: Final = 64 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """A part of a body, and how much of the file has gone with it."""
+    """A part of a body, and how much of the file has gone with it; 0 for what stands around the file."""
 
     content: bytes
     file_bytes: int
@@ -71,7 +71,7 @@ class Upload:
             while content := file.read(CHUNK_BYTES):
                 sent += len(content)
                 yield Chunk(content, sent)
-        yield Chunk(self._tail(), sent)
+        yield Chunk(self._tail(), 0)
 
     def note(self, chunk: Chunk, total: int | None) -> None:
         """The chunk has been handed to the network."""
