@@ -20,6 +20,7 @@ from ringoff.client import (
     NotOffered,
     PaymentRequired,
     Refused,
+    Retries,
     RingoffClient,
     ServerFailed,
     Unauthorized,
@@ -125,9 +126,11 @@ async def test_the_address_may_be_that_of_the_compatible_routes(kind: str, base:
 @pytest.mark.parametrize("client", [RingoffClient, AsyncRingoffClient])
 @pytest.mark.parametrize(
     ("url", "key", "field"),
-    [("ftp://x", "k", "url"), ("http://", "k", "url"), ("x", "k", "url"), ("http://x", "", "api_key"),
-     ("http://x", "a\nb", "api_key"), ("http://x", "clé", "api_key")],
-)  # fmt: skip
+    [
+        *[(url, "k", "url") for url in ("ftp://x", "http://", "x", "http://x:port", "http://[x", "http://x/?a=b")],
+        *[("http://x", key, "api_key") for key in ("", "a b", "a\nb", "clé")],
+    ],
+)
 def test_an_address_or_a_key_that_cannot_be_one_is_misuse(client: Any, url: str, key: str, field: str) -> None:
     with pytest.raises(Misused) as caught:
         client(url, key)
@@ -332,6 +335,32 @@ async def test_a_download_that_breaks_off_leaves_no_file(kind: str, tmp_path: Pa
     with pytest.raises(Unreachable):
         await script.client(kind)(lambda api: api.calls.download_history(tmp_path / "calls.zip"))
     assert names_in(tmp_path) == []
+
+
+async def test_a_list_that_breaks_off_is_asked_for_again_unless_a_file_has_the_half_of_it(
+    kind: str, tmp_path: Path
+) -> None:
+    whole = httpx2.Response(200, content=b"PK", headers={"Content-Type": "text/csv"})
+    script = Script(httpx2.Response(200, stream=BrokenStream()), whole, httpx2.Response(200, stream=BrokenStream()))
+    client, path = script.client(kind), tmp_path / "numbers.csv"
+    await client(lambda api: api.native.suppressions.export_csv(path))
+    assert names_in(tmp_path) == ["numbers.csv"]
+    with pytest.raises(Unreachable):
+        await client(lambda api: api.native.suppressions.export_csv(io.BytesIO()))
+    assert len(script.asked) == 3
+
+
+async def test_an_answer_that_cannot_be_unpacked_is_none(kind: str) -> None:
+    class Packed(httpx2.SyncByteStream, httpx2.AsyncByteStream):
+        def __iter__(self) -> Any:
+            yield b"no gzip"
+
+        async def __aiter__(self) -> Any:
+            yield b"no gzip"
+
+    script = Script(httpx2.Response(200, stream=Packed(), headers={"Content-Encoding": "gzip"}))
+    with pytest.raises(Unreachable):
+        await script.client(kind, retries=Retries(attempts_max=1))(lambda api: api.agents.list())
 
 
 async def test_a_server_that_mails_the_history_says_so(kind: str, tmp_path: Path) -> None:

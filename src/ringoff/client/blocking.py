@@ -85,7 +85,7 @@ class RingoffClient(Root[Blocking], Blocking):
                 for chunk in response.iter_bytes():
                     kept.add(chunk)
                 return reply_of(response, kept.chunks)
-        except httpx2.TransportError as error:
+        except httpx2.RequestError as error:
             return self._address.unreachable(error)
 
 

@@ -47,8 +47,8 @@ class Address:
             "trust_env": not self.is_local,
         }
 
-    def unreachable(self, error: httpx2.TransportError) -> Unreachable:
-        """What a broken exchange is for the caller."""
+    def unreachable(self, error: httpx2.RequestError) -> Unreachable:
+        """What a broken exchange is for the caller, or an answer that cannot be unpacked."""
         reason = str(error) or type(error).__name__
         failed = Unreachable(f"no answer from {self.url}: {reason}", was_sent=not isinstance(error, _NEVER_SENT))
         failed.__cause__ = error
@@ -57,10 +57,16 @@ class Address:
 
 def address(url: str, api_key: str) -> Address:
     """Accepts the address of the server, or of its compatible routes; ``Misused`` when it cannot be one."""
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+        httpx2.URL(url)
+    except (ValueError, httpx2.InvalidURL) as error:
+        raise Misused(f"the server's URL cannot be read: {error}", field="url") from error
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise Misused(f"the server's URL must begin with http:// or https://, not {url!r}", field="url")
-    if not api_key or not api_key.isascii() or not api_key.isprintable():
+    if parts.query or parts.fragment:
+        raise Misused("the server's URL must end with its path", field="url")
+    if not api_key or not api_key.isascii() or not api_key.isprintable() or " " in api_key:
         raise Misused("the API key has characters that no key has", field="api_key")
     return Address(url.rstrip("/").removesuffix(COMPATIBLE), api_key, parts.hostname in _LOCAL)
 

@@ -82,7 +82,7 @@ class AsyncRingoffClient(Root[NonBlocking], NonBlocking):
                 async for chunk in response.aiter_bytes():
                     kept.add(chunk)
                 return reply_of(response, kept.chunks)
-        except httpx2.TransportError as error:
+        except httpx2.RequestError as error:
             return self._address.unreachable(error)
 
 

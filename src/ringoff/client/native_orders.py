@@ -165,8 +165,10 @@ class SuppressionMethods(Group[C]):
     @Method
     def export_csv(self, target: Target) -> Request[Download]:
         """The whole list as CSV, written as it comes."""
-        path = f"{NATIVE}/suppressions/export"
-        return Request("GET", path, _downloaded, sink=Sink(target), repeat=Repeat.FREELY)
+        sink = Sink(target)
+        # What an open file has got of an answer that broke off cannot be taken back.
+        repeat = Repeat.FREELY if sink.is_path else Repeat.IF_NEVER_SENT
+        return Request("GET", f"{NATIVE}/suppressions/export", _downloaded, sink=sink, repeat=repeat)
 
     @Method
     def remove(self, mobile_number: str) -> Request[None]:

@@ -107,6 +107,10 @@ class Sink:
 
     target: Target
 
+    @property
+    def is_path(self) -> bool:
+        return isinstance(self.target, str | PathLike)
+
     @contextmanager
     def opened(self) -> Iterator[BinaryIO]:
         """A path appears only when everything was written: half a file would look like a whole one."""
