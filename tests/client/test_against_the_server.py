@@ -268,6 +268,13 @@ async def test_trunks_numbers_keys_handling_and_events(ask: Asker, tenant: Tenan
     assert len(await ask(lambda api: api.native.trunks.list())) == 2
     number = await ask(lambda api: api.native.numbers.add("+12025550123", trunk_id=trunk.trunk_id))
     assert len(await ask(lambda api: api.native.numbers.list())) == 2
+    pool = await ask(lambda api: api.native.number_pools.add("Main", [number.number]))
+    paced = await ask(lambda api: api.native.numbers.pace(number.number_id, 0.5))
+    assert (paced.number_pool_id, paced.cps_max) == (pool.number_pool_id, 0.5)
+    assert await ask(lambda api: api.native.number_pools.list()) == [pool]
+    assert await ask(lambda api: api.native.number_pools.get(pool.number_pool_id)) == pool
+    assert await ask(lambda api: api.native.number_pools.set_numbers(pool.number_pool_id, [number.number_id])) == pool
+    await ask(lambda api: api.native.number_pools.remove(pool.number_pool_id))
     await ask(lambda api: api.native.numbers.remove(number.number_id))
     key = await ask(lambda api: api.native.api_keys.make("Second"))
     assert key.api_key.startswith(key.prefix)

@@ -91,13 +91,12 @@ def attacks(ours: Tenant, theirs: Tenant, list_id: str, call_id: str, key_id: st
         ),
         ("GET", f"{NATIVE}/numbers"): ({}, 200),
         ("POST", f"{NATIVE}/numbers"): ({"json": {"number": "+12025550177", "trunk_id": ours.trunk_id}}, 404),
-        ("DELETE", f"{NATIVE}/numbers/{{number_id}}"): ({}, 404),
         **order_attacks(theirs, terminated[""]),
-        **pool_attacks(ours),
         **owner_attacks(ours, theirs),
         **ancestor_attacks(start, upload, ours, terminated[""]),
         **history_attacks(ours, list_id, call_id),
         **campaign_attacks(),
+        **pool_attacks(ours),
         # Last: the key that asks ends.
         ("PATCH", f"{COMPATIBLE}/workspace/api-key"): ({}, 200),
     }
@@ -168,6 +167,7 @@ def pool_attacks(ours: Tenant) -> dict[tuple[str, str], Attack]:
         ("PUT", f"{NATIVE}/number-pools/{{number_pool_id}}/numbers"): ({"json": {"numbers": [ours.number_id]}}, 404),
         ("DELETE", f"{NATIVE}/number-pools/{{number_pool_id}}"): ({}, 404),
         ("PATCH", f"{NATIVE}/numbers/{{number_id}}"): ({"json": {"cps_max": 0.1}}, 404),
+        ("DELETE", f"{NATIVE}/numbers/{{number_id}}"): ({}, 404),
     }
 
 
@@ -243,6 +243,12 @@ async def everything_of(client: httpx2.AsyncClient, tenant: Tenant) -> list[Any]
     return [(await client.get(path, headers=tenant.headers)).json() for path in paths]
 
 
+async def our_pool(client: httpx2.AsyncClient, tenant: Tenant) -> str:
+    pool = {"name": "our pool", "numbers": [tenant.number]}
+    pooled = await client.post(f"{NATIVE}/number-pools", headers=tenant.headers, json=pool)
+    return str(pooled.json()["number_pool_id"])
+
+
 async def test_no_route_leaks_or_touches_another_workspace(
     client: httpx2.AsyncClient, tenant: Tenant, stranger: Tenant
 ) -> None:
@@ -256,9 +262,7 @@ async def test_no_route_leaks_or_touches_another_workspace(
     suppressed = {"mobile_numbers": [secret_number]}
     await client.post(f"{NATIVE}/suppressions", headers=tenant.headers, json=suppressed)
     await client.put(f"{NATIVE}/subscriptions", headers=tenant.headers, json={"event_types": ["call_completed"]})
-    pool = {"name": "our pool", "numbers": [tenant.number]}
-    pooled = await client.post(f"{NATIVE}/number-pools", headers=tenant.headers, json=pool)
-    number_pool_id = pooled.json()["number_pool_id"]
+    number_pool_id = await our_pool(client, tenant)
     before = await everything_of(client, tenant)
     key_id = before[-1]["api_keys"][0]["api_key_id"]
     ours = [

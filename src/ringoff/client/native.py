@@ -18,7 +18,7 @@ from ringoff.client.exchange import (
     within,
 )
 from ringoff.client.methods import C, Group, Method, Walk
-from ringoff.client.native_answers import ApiKey, Call, Handling, Number, Subscription, Trunk, Webhook
+from ringoff.client.native_answers import ApiKey, Call, Handling, Number, NumberPool, Subscription, Trunk, Webhook
 from ringoff.client.native_orders import CampaignLifeMethods, OrderMethods, SuppressionMethods
 
 Moment = datetime | date | str
@@ -28,6 +28,7 @@ Subscriptions = list[Subscription]
 Webhooks = list[Webhook]
 Trunks = list[Trunk]
 Numbers = list[Number]
+NumberPools = list[NumberPool]
 ApiKeys = list[ApiKey]
 
 
@@ -92,6 +93,46 @@ class OwnNumberMethods(Group[C]):
     def remove(self, number_id: str) -> Request[None]:
         """Take it out of the workspace."""
         return Request("DELETE", f"{NATIVE}/numbers/{segment(number_id)}", no_answer, repeat=Repeat.FREELY)
+
+    @Method
+    def pace(self, number_id: str, cps_max: float | None) -> Request[Number]:
+        """How many calls a second may show it out of a pool; None: as many as its trunk takes."""
+        address = f"{NATIVE}/numbers/{segment(number_id)}"
+        return Request("PATCH", address, body_as(Number), json={"cps_max": cps_max}, repeat=Repeat.FREELY)
+
+
+class NumberPoolMethods(Group[C]):
+    """``client.native.number_pools``."""
+
+    @Method
+    def list(self) -> Request[NumberPools]:
+        """All pools, by name."""
+        read = within("number_pools", NumberPools)
+        return Request("GET", f"{NATIVE}/number-pools", read, repeat=Repeat.FREELY)
+
+    @Method
+    def get(self, number_pool_id: str) -> Request[NumberPool]:
+        """One pool."""
+        address = f"{NATIVE}/number-pools/{segment(number_pool_id)}"
+        return Request("GET", address, body_as(NumberPool), repeat=Repeat.FREELY)
+
+    @Method
+    def add(self, name: str, numbers: Texts) -> Request[NumberPool]:
+        """A new pool of these numbers (or their ids), all of one trunk."""
+        body = {"name": name, "numbers": numbers}
+        return Request("POST", f"{NATIVE}/number-pools", body_as(NumberPool), json=body)
+
+    @Method
+    def set_numbers(self, number_pool_id: str, numbers: Texts) -> Request[NumberPool]:
+        """Let exactly these numbers be in it."""
+        address = f"{NATIVE}/number-pools/{segment(number_pool_id)}/numbers"
+        return Request("PUT", address, body_as(NumberPool), json={"numbers": numbers}, repeat=Repeat.FREELY)
+
+    @Method
+    def remove(self, number_pool_id: str) -> Request[None]:
+        """Its numbers stay."""
+        address = f"{NATIVE}/number-pools/{segment(number_pool_id)}"
+        return Request("DELETE", address, no_answer, repeat=Repeat.FREELY)
 
 
 class ApiKeyMethods(Group[C]):
@@ -165,6 +206,7 @@ class NativeMethods(Group[C]):
         self.webhooks: WebhookMethods[C] = WebhookMethods(client)
         self.trunks: TrunkMethods[C] = TrunkMethods(client)
         self.numbers: OwnNumberMethods[C] = OwnNumberMethods(client)
+        self.number_pools: NumberPoolMethods[C] = NumberPoolMethods(client)
         self.api_keys: ApiKeyMethods[C] = ApiKeyMethods(client)
 
     @Walk

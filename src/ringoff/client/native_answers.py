@@ -157,6 +157,16 @@ class Number(msgspec.Struct, kw_only=True):
     trunk_id: str
     created_at: str | None = None
     attempt_count: int = 0
+    number_pool_id: str | None = None
+    cps_max: float | None = None
+
+
+class NumberPool(msgspec.Struct, kw_only=True):
+    number_pool_id: str
+    name: str
+    trunk_id: str
+    numbers: list[str]
+    created_at: str | None = None
 
 
 class ApiKey(msgspec.Struct, kw_only=True):
