@@ -8,7 +8,9 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
-from ringoff.domain.identifiers import AgentId, CampaignId, NumberPoolId, TrunkId, WorkspaceId
+from ringoff.domain.call_config import CallConfig
+from ringoff.domain.identifiers import AgentId, CampaignId, NumberPoolId, OwnerId, TrunkId, WorkspaceId
+from ringoff.domain.list_upload import ClaimedUpload, Progress, UploadRow, VerifiedUpload
 from ringoff.domain.records import CampaignCounts, CampaignRow, NewCampaign
 
 
@@ -23,6 +25,16 @@ class CampaignStore(Protocol):
         """Register one call for each contact of a new campaign; return how many."""
 
     async def campaign(self, workspace_id: WorkspaceId, campaign_id: CampaignId) -> CampaignRow | None: ...
+    async def reschedule(
+        self,
+        workspace_id: WorkspaceId,
+        campaign_id: CampaignId,
+        call_config: CallConfig,
+        start_at: datetime,
+        end_at: datetime | None,
+    ) -> CampaignRow | None:
+        """Give a draft, or a terminated campaign, another configuration and other times; None for any other."""
+
     async def start(
         self,
         workspace_id: WorkspaceId,
@@ -106,3 +118,42 @@ class CampaignStore(Protocol):
 
     async def past_end(self, now: datetime | None) -> Sequence[tuple[WorkspaceId, CampaignId]]:
         """Started campaigns whose end time has passed and that still have pending calls."""
+
+
+class ListStore(Protocol):
+    """Lists that are verified after their upload was answered."""
+
+    async def add_upload(
+        self, workspace_id: WorkspaceId, campaign_id: CampaignId, country_code: str, file_bytes: int
+    ) -> None:
+        """Of a campaign that this transaction has added. To orders, its calls are registered from here on."""
+
+    async def add_chunk(self, workspace_id: WorkspaceId, campaign_id: CampaignId, chunk_no: int, chunk: bytes) -> None:
+        """The file's bytes, in chunks numbered from 0."""
+
+    async def chunk(self, workspace_id: WorkspaceId, campaign_id: CampaignId, chunk_no: int) -> bytes | None: ...
+    async def drop_chunks(self, workspace_id: WorkspaceId, campaign_id: CampaignId) -> None: ...
+    async def upload(self, workspace_id: WorkspaceId, campaign_id: CampaignId) -> UploadRow | None: ...
+    async def is_verifying(self, workspace_id: WorkspaceId, campaign_id: CampaignId) -> bool:
+        """Whether calls of the campaign are still to be registered, whatever orders have come since."""
+
+    async def claim(self, owner_id: OwnerId, lease_s: float) -> ClaimedUpload | None:
+        """The list that has waited longest for somebody to verify it; None when all are in good hands."""
+
+    async def renew(self, claimed: ClaimedUpload, owner_id: OwnerId, progress: Progress, lease_s: float) -> bool:
+        """Keep the lease and say how far it is; False when the list is not this owner's any more."""
+
+    async def put_off(self, claimed: ClaimedUpload, owner_id: OwnerId, pause_s: float) -> int | None:
+        """Leave it to whoever comes after a pause that grows; how often it was left, None when it is another's."""
+
+    async def allow_long_statements(self) -> None:
+        """For the rest of the transaction."""
+
+    async def register_slice(self, claimed: ClaimedUpload, after: int, count_max: int) -> tuple[int, int]:
+        """Register a call for each of the next contacts above the id ``after``; how many, and the last id."""
+
+    async def lock_to_finish(self, claimed: ClaimedUpload, registered_count: int) -> None:
+        """The shared locks of a permit: from here to the commit, no order is given."""
+
+    async def finish(self, claimed: ClaimedUpload, owner_id: OwnerId, verified: VerifiedUpload) -> bool:
+        """End the verification. Only after ``lock_to_finish``; False when the list is not this owner's any more."""

@@ -61,6 +61,9 @@ class TerminationStore(Protocol):
     async def is_terminable(self, workspace_id: WorkspaceId, call_id: CallId) -> bool:
         """Whether the witness still stands; one row, for a look under the lock."""
 
+    async def is_verifying(self, workspace_id: WorkspaceId, selector: Selector) -> bool:
+        """Whether the order covers a list whose calls are still to be registered by its verification."""
+
     async def fence_campaign(
         self, workspace_id: WorkspaceId, termination_id: TerminationId, campaign_id: CampaignId
     ) -> None:

@@ -10,7 +10,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Protocol
 
-from ringoff.campaign_ports import CampaignStore
+from ringoff.campaign_ports import CampaignStore, ListStore
 from ringoff.domain.attempt_records import (
     ClaimedCall,
     DialWork,
@@ -318,6 +318,8 @@ class Transaction(Protocol):
     def number_pools(self) -> NumberPoolStore: ...
     @property
     def campaigns(self) -> CampaignStore: ...
+    @property
+    def lists(self) -> ListStore: ...
     @property
     def calls(self) -> CallStore: ...
     @property

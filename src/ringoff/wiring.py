@@ -21,6 +21,7 @@ from ringoff.domain.errors import Conflict, DatabaseUnavailable, NotFound
 from ringoff.observability.collector import Collector
 from ringoff.observability.invariants import InvariantWatch
 from ringoff.observability.metrics import Metrics
+from ringoff.operations.list_verification import ListVerification
 from ringoff.operations.workspaces import authenticate, create_api_key, create_workspace, ensure_first_rows
 from ringoff.ports import Clock
 from ringoff.settings import Settings
@@ -210,7 +211,13 @@ def _supervisor(settings: Settings, store: PostgresStore, clock: SystemClock) ->
         sweep_batch_max=settings.sweep_batch_max,
         outbox_keep_h=settings.outbox_keep_h,
     )
-    return Supervisor(store=store, driver=_switchboard(settings, clock), clock=clock, limits=limits)
+    return Supervisor(
+        store=store,
+        driver=_switchboard(settings, clock),
+        clock=clock,
+        limits=limits,
+        verification=ListVerification(store),
+    )
 
 
 def _collector(supervisor: Supervisor, clock: Clock) -> Collector:

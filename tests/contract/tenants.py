@@ -91,6 +91,27 @@ async def saved_campaign(client: httpx2.AsyncClient, tenant: Tenant, csv: str = 
     return list_id
 
 
+async def upload_csv(
+    client: httpx2.AsyncClient, tenant: Tenant, csv: str | bytes = CONTACTS, **changes: Any
+) -> httpx2.Response:
+    """Upload contacts to be verified later."""
+    content = csv.encode() if isinstance(csv, str) else csv
+    return await client.post(
+        f"{COMPATIBLE}/campaign/upload-csv",
+        headers=tenant.headers,
+        data=save_fields(tenant, **changes),
+        files={"file": ("contacts.csv", content, "text/csv")},
+    )
+
+
+async def uploaded_list(client: httpx2.AsyncClient, tenant: Tenant, csv: str = CONTACTS) -> str:
+    """The id of a list that is not verified."""
+    answer = await upload_csv(client, tenant, csv)
+    assert answer.status_code == 200, answer.text
+    list_id: str = answer.json()["bulk_list_id"]
+    return list_id
+
+
 async def start(client: httpx2.AsyncClient, tenant: Tenant, list_id: str, /, **changes: Any) -> httpx2.Response:
     """Start a campaign on the tenant's number."""
     body = {"agent_id": tenant.agent_id, "list_id": list_id, "from_numbers": [tenant.number]} | changes

@@ -16,6 +16,7 @@ from tests.contract.tenants import (
     registered_call,
     save_fields,
     saved_campaign,
+    uploaded_list,
 )
 
 NEW_AGENT = {
@@ -95,7 +96,7 @@ def attacks(ours: Tenant, theirs: Tenant, list_id: str, call_id: str, key_id: st
         **owner_attacks(ours, theirs),
         **ancestor_attacks(start, upload, ours, terminated[""]),
         **history_attacks(ours, list_id, call_id),
-        **campaign_attacks(),
+        **campaign_attacks(ours, theirs, list_id),
         **pool_attacks(ours),
         # Last: the key that asks ends.
         ("PATCH", f"{COMPATIBLE}/workspace/api-key"): ({}, 200),
@@ -171,12 +172,25 @@ def pool_attacks(ours: Tenant) -> dict[tuple[str, str], Attack]:
     }
 
 
-def campaign_attacks() -> dict[tuple[str, str], Attack]:
+def campaign_attacks(ours: Tenant, theirs: Tenant, list_id: str) -> dict[tuple[str, str], Attack]:
     """A campaign of ours is none of theirs, whatever they want of it."""
     return {
         ("GET", f"{NATIVE}/campaigns"): ({}, 200),
         ("GET", f"{NATIVE}/campaigns/{{campaign_id}}"): ({}, 404),
         **{("POST", f"{NATIVE}/campaigns/{{campaign_id}}/{verb}"): ({}, 404) for verb in ("pause", "resume", "end")},
+        **large_list_attacks(ours, theirs, list_id),
+    }
+
+
+def large_list_attacks(ours: Tenant, theirs: Tenant, list_id: str) -> dict[tuple[str, str], Attack]:
+    upload = {"files": {"file": ("a.csv", b"Mobile Number,Name,Company\n+14155550101,A,B\n", "text/csv")}}
+    form = save_fields(theirs, agent_id=ours.agent_id)
+    start = {"agent_id": theirs.agent_id, "bulk_list_id": list_id, "from_numbers": [theirs.number]}
+    return {
+        ("POST", f"{COMPATIBLE}/campaign/upload-csv"): ({"data": form, **upload}, 400),
+        ("GET", f"{COMPATIBLE}/campaign/upload-status/{{bulk_list_id}}"): ({}, 404),
+        ("POST", f"{COMPATIBLE}/campaign/check-balance/{{bulk_list_id}}"): ({}, 404),
+        ("POST", f"{COMPATIBLE}/campaign/make-call-async"): ({"json": start}, 404),
     }
 
 
@@ -252,7 +266,7 @@ async def our_pool(client: httpx2.AsyncClient, tenant: Tenant) -> str:
 async def test_no_route_leaks_or_touches_another_workspace(
     client: httpx2.AsyncClient, tenant: Tenant, stranger: Tenant
 ) -> None:
-    list_id = await saved_campaign(client, tenant)
+    list_id, large_id = await saved_campaign(client, tenant), await uploaded_list(client, tenant)
     call_id = await registered_call(client, tenant)
     ended = await registered_call(client, tenant)
     order = {"call_ids": [ended], "reason": "our reason"}
@@ -267,7 +281,7 @@ async def test_no_route_leaks_or_touches_another_workspace(
     key_id = before[-1]["api_keys"][0]["api_key_id"]
     ours = [
         str(tenant.principal.workspace_id), tenant.agent_id, tenant.trunk_id, tenant.number_id, tenant.number,
-        list_id, call_id, key_id, "ours", "Ada", termination_id, "our reason", secret_number,
+        list_id, large_id, call_id, key_id, "ours", "Ada", termination_id, "our reason", secret_number,
         number_pool_id, "our pool",
     ]  # fmt: skip
     table = attacks(tenant, stranger, list_id, call_id, key_id)
@@ -281,6 +295,7 @@ async def test_no_route_leaks_or_touches_another_workspace(
             "kb_id": list_id,
             "campaign_id": list_id,
         }
+        ids["bulk_list_id"] = large_id
         address = path.format(**ids, termination_id=termination_id, mobile_number=secret_number)
         answer = await client.request(method, address, headers=stranger.headers, **request)
         assert answer.status_code == status, f"{path}: {answer.text}"

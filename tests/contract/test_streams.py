@@ -61,6 +61,7 @@ async def run(store: PostgresStore, wire: Wire) -> None:
 ROUTES = [
     ("PATCH", f"{COMPATIBLE}/campaign/terminate", "application/json"),
     ("POST", f"{COMPATIBLE}/campaign/save", "multipart/form-data; boundary=b"),
+    ("POST", f"{COMPATIBLE}/campaign/upload-csv", "multipart/form-data; boundary=b"),
 ]
 
 

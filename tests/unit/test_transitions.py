@@ -1,6 +1,6 @@
 """The three state machines: terminal means terminal, everything is reachable, and the diagrams show each row."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
 from typing import Any, NamedTuple
 
@@ -14,7 +14,7 @@ from ringoff.domain.dial_attempt import AttemptState
 class Machine(NamedTuple):
     states: type[StrEnum]
     events: type[StrEnum]
-    initial: StrEnum
+    initial: Sequence[StrEnum]
     transitions: Mapping[Any, StrEnum]
     terminal: frozenset[StrEnum]
     advance: Callable[..., StrEnum]
@@ -23,15 +23,15 @@ class Machine(NamedTuple):
 
 MACHINES = [
     Machine(
-        call.CallStatus, call.CallEvent, call.CallStatus.REGISTERED,
+        call.CallStatus, call.CallEvent, [call.CallStatus.REGISTERED],
         call.TRANSITIONS, frozenset(call.TERMINAL), call.advance, diagrams.call_diagram,
     ),
     Machine(
-        campaign.CampaignStatus, campaign.CampaignEvent, campaign.CampaignStatus.DRAFT,
+        campaign.CampaignStatus, campaign.CampaignEvent, campaign.INITIAL,
         campaign.TRANSITIONS, frozenset(campaign.TERMINAL), campaign.advance, diagrams.campaign_diagram,
     ),
     Machine(
-        dial_attempt.AttemptState, dial_attempt.AttemptEvent, dial_attempt.AttemptState.PREPARED,
+        dial_attempt.AttemptState, dial_attempt.AttemptEvent, [dial_attempt.AttemptState.PREPARED],
         dial_attempt.TRANSITIONS, frozenset(dial_attempt.TERMINAL), dial_attempt.advance,
         diagrams.dial_attempt_diagram,
     ),
@@ -48,7 +48,7 @@ def test_nothing_leaves_a_terminal_state_and_all_else_can_be_left(machine: Machi
 
 @every_machine
 def test_every_state_is_reachable_and_every_event_is_used(machine: Machine) -> None:
-    reached = {machine.initial}
+    reached = set(machine.initial)
     while more := {after for (before, _), after in machine.transitions.items() if before in reached} - reached:
         reached |= more
     assert reached == set(machine.states)
@@ -69,10 +69,11 @@ def test_advance_knows_the_table_and_nothing_else(machine: Machine) -> None:
 @every_machine
 def test_the_diagram_shows_each_row(machine: Machine) -> None:
     drawn = machine.diagram().splitlines()
-    assert drawn[:2] == ["stateDiagram-v2", f"    [*] --> {machine.initial}"]
+    assert drawn[0] == "stateDiagram-v2"
+    starts = {f"    [*] --> {state}" for state in machine.initial}
     rows = {f"    {before} --> {after}: {event}" for (before, event), after in machine.transitions.items()}
     ends = {f"    {state} --> [*]" for state in machine.terminal}
-    assert set(drawn[2:]) == rows | ends
+    assert set(drawn[1:]) == starts | rows | ends
 
 
 def test_a_termination_ends_what_is_terminable_and_forbids_the_retry_of_what_is_not() -> None:

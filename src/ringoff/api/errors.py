@@ -8,6 +8,7 @@ from starlette.responses import Response
 
 from ringoff.domain.errors import (
     Conflict,
+    ContradictoryInput,
     DatabaseUnavailable,
     InvalidInput,
     MigrationRefused,
@@ -23,6 +24,7 @@ from ringoff.operations.uploads import UploadRefused
 
 STATUS_BY_ERROR: Final[dict[type[RingoffError], int]] = {
     InvalidInput: 400,
+    ContradictoryInput: 422,
     NothingTerminable: 400,
     Unauthorized: 401,
     NotFound: 404,

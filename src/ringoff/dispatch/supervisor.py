@@ -17,6 +17,7 @@ from ringoff.dispatch.second_permits import SecondPermits
 from ringoff.dispatch.settler import DatabaseTime, Settler
 from ringoff.dispatch.sweeper import Sweeper
 from ringoff.dispatch.tally_folder import TallyFolder
+from ringoff.dispatch.verifier import Verification, Verifier
 from ringoff.domain.errors import DatabaseUnavailable
 from ringoff.domain.identifiers import OwnerId
 from ringoff.driver_port import CallDriver
@@ -44,6 +45,7 @@ class Supervisor:
         limits: DispatchLimits | None = None,
         gate: Gate = open_gate,
         now_override: datetime | None = None,
+        verification: Verification | None = None,
     ) -> None:
         self._limits = limits or DispatchLimits()
         self._store = store
@@ -92,6 +94,18 @@ class Supervisor:
         self.sweeper = Sweeper(store=store, clock=clock, limits=self._limits, gate=gate)
         self.tally_folder = TallyFolder(store=store, clock=clock, limits=self._limits)
         self.campaign_clock = CampaignClock(store=store, clock=clock, limits=self._limits, now_override=now_override)
+        self.verifier = self._make_verifier(verification)
+
+    def _make_verifier(self, verification: Verification | None) -> Verifier | None:
+        if verification is None:
+            return None
+        return Verifier(
+            store=self._store,
+            clock=self._clock,
+            limits=self._limits,
+            owner_id=self.owner_id,
+            verification=verification,
+        )
 
     def _make_second_permits(self, database_time: DatabaseTime, gate: Gate) -> SecondPermits:
         return SecondPermits(
@@ -130,6 +144,8 @@ class Supervisor:
                     tasks.create_task(self._kept("tally folder", self.tally_folder.run)),
                     tasks.create_task(self._kept("campaign clock", self.campaign_clock.run)),
                 ]
+                if self.verifier is not None:
+                    loops.append(tasks.create_task(self._kept("verifier", self.verifier.run)))
                 dispatching = tasks.create_task(self._kept("dispatcher", self.dispatcher.run))
                 await self._stop.wait()
                 self.dispatcher.stop()

@@ -9,6 +9,8 @@ from typing import Final
 
 
 class CampaignStatus(StrEnum):
+    VERIFYING = "verifying"
+    """Its list is kept, and its calls are still to be registered."""
     DRAFT = "draft"
     SCHEDULED = "scheduled"
     ONGOING = "ongoing"
@@ -16,9 +18,14 @@ class CampaignStatus(StrEnum):
     """Started, and nothing of it is dialled until it is resumed."""
     COMPLETED = "completed"
     TERMINATED = "terminated"
+    FAILED = "failed"
+    """Its list could not be verified: it has no calls."""
 
 
 class CampaignEvent(StrEnum):
+    VERIFIED = "verified"
+    REFUSED = "refused"
+    """The verification found that the file is no list of contacts."""
     STARTED_NOW = "started_now"
     START_SCHEDULED = "start_scheduled"
     """Started by the user, with a start time that is still ahead."""
@@ -42,10 +49,15 @@ class CampaignEvent(StrEnum):
 
 STARTED: Final = frozenset({CampaignStatus.SCHEDULED, CampaignStatus.ONGOING, CampaignStatus.PAUSED})
 """Started and not done: what may be paused or ended."""
-TERMINAL: Final = frozenset({CampaignStatus.COMPLETED})
+INITIAL: Final = (CampaignStatus.DRAFT, CampaignStatus.VERIFYING)
+"""A list that is verified before its upload is answered begins as a draft."""
+TERMINAL: Final = frozenset({CampaignStatus.COMPLETED, CampaignStatus.FAILED})
 """A terminated campaign rests until somebody starts it again; its terminated calls stay terminated for ever."""
 
 TRANSITIONS: Final[dict[tuple[CampaignStatus, CampaignEvent], CampaignStatus]] = {
+    (CampaignStatus.VERIFYING, CampaignEvent.VERIFIED): CampaignStatus.DRAFT,
+    (CampaignStatus.VERIFYING, CampaignEvent.REFUSED): CampaignStatus.FAILED,
+    (CampaignStatus.VERIFYING, CampaignEvent.TERMINATED): CampaignStatus.TERMINATED,
     (CampaignStatus.DRAFT, CampaignEvent.STARTED_NOW): CampaignStatus.ONGOING,
     (CampaignStatus.DRAFT, CampaignEvent.START_SCHEDULED): CampaignStatus.SCHEDULED,
     (CampaignStatus.SCHEDULED, CampaignEvent.START_TIME_CAME): CampaignStatus.ONGOING,

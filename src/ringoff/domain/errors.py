@@ -24,6 +24,10 @@ class InvalidInput(RingoffError):
     code = "invalid_parameter"
 
 
+class ContradictoryInput(InvalidInput):
+    """Each part is right by itself, and together they say nothing, or two things; nothing was changed."""
+
+
 class NothingTerminable(RingoffError):
     """A termination covers no call that is registered or in retry; nothing was changed."""
 

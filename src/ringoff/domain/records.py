@@ -19,7 +19,7 @@ from ringoff.domain.identifiers import (
 
 @dataclass(frozen=True, slots=True)
 class NewCampaign:
-    """A campaign about to be stored as a draft."""
+    """A campaign about to be stored: as a draft, or as one whose list is still to be verified."""
 
     workspace_id: WorkspaceId
     agent_id: AgentId
@@ -28,6 +28,7 @@ class NewCampaign:
     variables_map: Mapping[str, str]
     start_at: datetime
     end_at: datetime | None
+    is_verified: bool = True
 
 
 @dataclass(frozen=True, slots=True)

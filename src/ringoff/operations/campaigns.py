@@ -22,7 +22,9 @@ from ringoff.ports import Store, Transaction
 
 NAME_LENGTH_MAX: Final = 200
 INVALID_AGENT: Final = "Invalid agent_id."
-"""The public API's own words."""
+ALREADY_STARTED: Final = "Campaign already started"
+NOT_READY: Final = "Bulk list is not ready to start."
+"""Both are the public API's own words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,18 +56,33 @@ class SavedCampaign:
 
 
 @dataclass(frozen=True, slots=True)
+class StartTerms:
+    """What a start may say anew; what it leaves out stays as the upload said it. Times are as written."""
+
+    call_config: CallConfig | None = None
+    start_time: str | None = None
+    end_time: str | None = None
+
+    @property
+    def says_nothing(self) -> bool:
+        return self.call_config is None and self.start_time is None and self.end_time is None
+
+
+@dataclass(frozen=True, slots=True)
 class StartedCampaign:
     campaign: CampaignRow
     has_ongoing_calls: bool
+
+
+UPLOADED_TERMS: Final = StartTerms()
 
 
 async def save(
     store: Store, principal: Principal, form: CampaignForm, file: UploadedFile, now: datetime
 ) -> SavedCampaign:
     """Store a draft with one registered call for each valid row of the file, or nothing at all."""
-    start_at, end_at = _checked_times(form, now)
-    if not form.name.strip() or len(form.name) > NAME_LENGTH_MAX:
-        raise InvalidInput(f"campaign_name must have 1 to {NAME_LENGTH_MAX} characters", field="campaign_name")
+    start_at, end_at = checked_times(form.call_config, form.start_time, form.end_time, now)
+    require_name(form.name)
     NumberNormalizer(form.country_code)  # Refuses a country code that is none, before the file is read.
     async with store.transaction() as tx:
         if await active_agent(tx, principal.workspace_id, form.agent_id) is None:
@@ -94,6 +111,7 @@ async def start(
     *,
     number_pool_id: str | None = None,
     now: datetime,
+    terms: StartTerms = UPLOADED_TERMS,
 ) -> StartedCampaign:
     """Let a draft be dialled from its start time on, showing ``from_numbers`` (numbers or ids) or those of a pool.
 
@@ -107,6 +125,8 @@ async def start(
             raise NotFound("Campaign not found", field="list_id")
         if campaign.agent_id != agent_id or await active_agent(tx, workspace_id, agent_id) is None:
             raise InvalidInput(INVALID_AGENT, field="agent_id")
+        await _require_verified(tx, campaign)
+        campaign = await _under_terms(tx, campaign, terms, now)
         shown = await _shown_numbers(tx, principal, from_numbers, number_pool_id)
         for number, line in await tx.campaigns.calling_numbers_in_contacts(workspace_id, campaign_id, shown.numbers):
             raise InvalidInput(
@@ -121,7 +141,7 @@ async def start(
                 workspace_id, campaign_id, shown.trunk_id, shown.fixed, None, shown.number_pool_id
             )
         if started is None:
-            raise Conflict("Campaign already started", field="list_id")
+            raise Conflict(ALREADY_STARTED, field="list_id")
         has_ongoing_calls = await tx.campaigns.has_ongoing_calls(workspace_id, campaign_id)
         await tx.calls.wake_dispatchers()
     return StartedCampaign(started, has_ongoing_calls)
@@ -166,6 +186,26 @@ async def _shown_numbers(
     return _ShownNumbers("number_pool_id", pool.numbers, pool.trunk_id, pool.number_pool_id)
 
 
+async def _require_verified(tx: Transaction, campaign: CampaignRow) -> None:
+    """Also of a campaign that an order has ended: whom a restart would call is known when the verification is over."""
+    is_unfit = campaign.status in (CampaignStatus.VERIFYING, CampaignStatus.FAILED)
+    if is_unfit or await tx.lists.is_verifying(campaign.workspace_id, campaign.campaign_id):
+        raise Conflict(NOT_READY, field="list_id")
+
+
+async def _under_terms(tx: Transaction, campaign: CampaignRow, terms: StartTerms, now: datetime) -> CampaignRow:
+    if terms.says_nothing:
+        return campaign
+    config = terms.call_config or campaign.call_config
+    start_at, end_at = checked_times(
+        config, terms.start_time or campaign.start_at, terms.end_time or campaign.end_at, now
+    )
+    changed = await tx.campaigns.reschedule(campaign.workspace_id, campaign.campaign_id, config, start_at, end_at)
+    if changed is None:
+        raise Conflict(ALREADY_STARTED, field="list_id")
+    return changed
+
+
 async def _restart(tx: Transaction, campaign: CampaignRow, shown: _ShownNumbers) -> CampaignRow | None:
     """Terminal means terminal: the calls stay, and their contacts get new ones. None when somebody was faster."""
     workspace_id, campaign_id, epoch = campaign.workspace_id, campaign.campaign_id, campaign.epoch
@@ -198,17 +238,26 @@ async def _register_rows(
     return report
 
 
-def _checked_times(form: CampaignForm, now: datetime) -> tuple[datetime, datetime | None]:
-    """Start and end in UTC. A start in the past means at once, so only what is left of the time counts."""
-    window = form.call_config.window
-    start_at = now
-    if form.start_time is not None:
-        start_at = parse_campaign_time(form.start_time, window.timezone, "campaign_start_time")
-    if form.call_config.scheduled_at is not None:
-        start_at = max(start_at, form.call_config.scheduled_at)
-    if form.end_time is None:
+def require_name(name: str) -> None:
+    """``InvalidInput`` for a campaign's name that is empty or too long."""
+    if not name.strip() or len(name) > NAME_LENGTH_MAX:
+        raise InvalidInput(f"campaign_name must have 1 to {NAME_LENGTH_MAX} characters", field="campaign_name")
+
+
+def checked_times(
+    config: CallConfig, start_time: str | datetime | None, end_time: str | datetime | None, now: datetime
+) -> tuple[datetime, datetime | None]:
+    """Start and end in UTC, as written (local to the config's zone) or as an instant that was read before.
+
+    A start in the past means at once, so only what is left of the time counts.
+    """
+    window = config.window
+    start_at = _moment(start_time, window.timezone, "campaign_start_time") or now
+    if config.scheduled_at is not None:
+        start_at = max(start_at, config.scheduled_at)
+    end_at = _moment(end_time, window.timezone, "campaign_end_time")
+    if end_at is None:
         return start_at, None
-    end_at = parse_campaign_time(form.end_time, window.timezone, "campaign_end_time")
     if end_at <= start_at:
         raise InvalidInput("campaign_end_time must be after the start", field="campaign_end_time")
     if end_at <= now:
@@ -219,6 +268,10 @@ def _checked_times(form: CampaignForm, now: datetime) -> tuple[datetime, datetim
             field="call_config.call_time",
         )
     return start_at, end_at
+
+
+def _moment(given: str | datetime | None, timezone: str, field: str) -> datetime | None:
+    return parse_campaign_time(given, timezone, field) if isinstance(given, str) else given
 
 
 def _one_trunk(numbers: Sequence[CallingNumber]) -> TrunkId:

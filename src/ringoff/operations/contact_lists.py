@@ -13,7 +13,14 @@ from ringoff.operations import terminations
 from ringoff.ports import Gate, Store, open_gate
 
 RUNNING: Final = "Campaign is scheduled, ongoing or paused: terminate it first"
-_RESTING: Final = (CampaignStatus.DRAFT, CampaignStatus.COMPLETED, CampaignStatus.TERMINATED)
+_RESTING: Final = (
+    CampaignStatus.VERIFYING,
+    CampaignStatus.DRAFT,
+    CampaignStatus.COMPLETED,
+    CampaignStatus.TERMINATED,
+    CampaignStatus.FAILED,
+)
+"""Not dialled. What is still verified is ended first, as a draft is."""
 
 
 async def running(store: Store, principal: Principal, limit: int) -> Sequence[CampaignRow]:

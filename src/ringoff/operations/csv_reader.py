@@ -10,7 +10,6 @@ import gc
 import os
 import signal
 import sys
-from array import array
 from collections.abc import Iterator
 from struct import Struct
 from typing import Any, BinaryIO, Final, TextIO
@@ -23,6 +22,7 @@ from ringoff.operations.csv_columns import CALLEE_VARIABLE, NUMBER_VARIABLE, Col
 from ringoff.operations.csv_report import (
     COLUMN_CHARS_MAX,
     ERRORS_SHOWN_MAX,
+    PROGRESS,
     REPORT_BYTES_MAX,
     SAMPLE_ROWS_MAX,
     FileRefused,
@@ -33,6 +33,7 @@ from ringoff.operations.csv_report import (
     refuse_file,
     shortened,
 )
+from ringoff.operations.csv_seen import SeenNumbers
 from ringoff.operations.csv_text import look_over, open_text, unreadable_column
 
 COPY_HEADER: Final = b"PGCOPY\n\xff\r\n\0" + bytes(8)
@@ -40,6 +41,7 @@ COPY_TRAILER: Final = b"\xff\xff"
 JSONB_VERSION: Final = b"\x01"
 _WRITE_BYTES: Final = 256 * 1024
 _NICENESS: Final = 10
+_PROGRESS_ROWS: Final = 10_000
 _ROW_FIELDS: Final = Struct("!h").pack(6)
 _LENGTH: Final = Struct("!i").pack
 _LENGTH_AND_INT: Final = Struct("!ii").pack
@@ -68,18 +70,6 @@ class Faults:
         self.shown.append(fault)
 
 
-class SeenNumbers:
-    """The numbers so far, as integers in the order of the file, with the line of each: a third of a str-keyed dict."""
-
-    def __init__(self) -> None:
-        self.numbers: dict[int, None] = {}
-        self.lines = array("I")
-
-    def line_of(self, number: int) -> int:
-        """The line on which this number came first. Slow: only for the few duplicates that are shown."""
-        return self.lines[next(index for index, seen in enumerate(self.numbers) if seen == number)]
-
-
 def read_upload(source: BinaryIO, options: ReadOptions, sink: BinaryIO) -> ReadReport:
     """Copy the callable rows of ``source`` to ``sink``; the report says whether they may be kept."""
     try:
@@ -102,6 +92,8 @@ def _read(source: BinaryIO, options: ReadOptions, sink: BinaryIO) -> ReadReport:
         raise refuse_file("the header is not UTF-8 text", line=header_line)
     plan = plan_columns(header, options.variables_map, header_line)
     normalizer = NumberNormalizer(options.country_code, options.validation)
+    if options.progress_fd is not None:
+        rows = _reported(rows, faults, source.fileno(), options.progress_fd)
     sink.write(COPY_HEADER)
     valid_count, sample = _copy_rows(
         rows, plan, normalizer, faults, options=options, sink=sink, is_suspicious=is_suspicious
@@ -135,6 +127,17 @@ def records(text: TextIO, faults: Faults) -> Iterator[tuple[int, list[str]]]:
             line = reader.line_num + 1
 
 
+def _reported(
+    rows: Iterator[tuple[int, list[str]]], faults: Faults, source_fd: int, progress_fd: int
+) -> Iterator[tuple[int, list[str]]]:
+    """The same records; now and then, how far the reading is."""
+    for count, row in enumerate(rows, start=1):
+        if not count % _PROGRESS_ROWS:
+            mark = PROGRESS.pack(os.lseek(source_fd, 0, os.SEEK_CUR), count, faults.count)
+            os.pwrite(progress_fd, mark, 0)
+        yield row
+
+
 def _refuse_record(line: int, last_line: int, reason: str, faults: Faults) -> None:
     if "unexpected end of data" in reason:
         raise refuse_file("a quote that opens in this record is never closed", line=line)
@@ -166,7 +169,7 @@ def _copy_rows(
     owner = (options.workspace_id.bytes, options.campaign_id.bytes)
     key_fields = _ROW_FIELDS + b"".join(_LENGTH(16) + identifier for identifier in owner)
     seen = SeenNumbers()
-    seen_numbers, seen_lines = seen.numbers, seen.lines
+    first_line_of = seen.add
     sample: list[dict[str, Any]] = []
     for line, row in rows:
         if len(row) != width:
@@ -181,19 +184,15 @@ def _copy_rows(
             text = row[number_position].strip()
             faults.add(line, plan.number_name, _number_rule(text, options.validation), text)
             continue
-        key = int(number)
-        if key in seen_numbers:
-            rule = f"repeats the number of line {seen.line_of(key)}" if faults.wants_more else "repeats a number"
-            faults.add(line, plan.number_name, rule, number)
+        if first_line := first_line_of(int(number), line):
+            faults.add(line, plan.number_name, f"repeats the number of line {first_line}", number)
             continue
-        seen_numbers[key] = None
-        seen_lines.append(line)
         args = {NUMBER_VARIABLE: number, CALLEE_VARIABLE: ""}
         args.update(zip(variables, [row[position].strip() for position in positions], strict=True))
         write(encode_row(key_fields, number, args[CALLEE_VARIABLE], encode(args), line))
         if len(sample) < SAMPLE_ROWS_MAX:
             sample.append(args)
-    return len(seen_lines), sample
+    return seen.count, sample
 
 
 def encode_row(key_fields: bytes, number: str, callee_name: str, custom_args: bytes, line: int) -> bytes:

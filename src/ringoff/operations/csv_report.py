@@ -1,5 +1,6 @@
 """What the parent asks of the CSV reader process, and what that process answers."""
 
+from struct import Struct
 from typing import Any, Final
 from uuid import UUID
 
@@ -12,6 +13,8 @@ SAMPLE_ROWS_MAX: Final = 10
 REPORT_BYTES_MAX: Final = 1 << 20
 VALUE_CHARS_MAX: Final = 40
 COLUMN_CHARS_MAX: Final = 80
+PROGRESS: Final = Struct("!QQQ")
+"""Bytes read, rows read, rows skipped."""
 
 
 class ReadOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -23,6 +26,8 @@ class ReadOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     country_code: str
     validation: Validation = "possible"
     remove_invalid_rows: bool = False
+    progress_fd: int | None = None
+    """Where the reader writes ``PROGRESS``, over and over at the beginning of a file that it inherits."""
 
 
 class RowFault(msgspec.Struct, frozen=True):

@@ -31,7 +31,7 @@ def look_over(source: BinaryIO) -> bool:
     is_first = True
     while chunk := source.read(_CHUNK_BYTES):
         if is_first:
-            _refuse_other_formats(chunk)
+            refuse_other_formats(chunk)
             is_first = False
         if len(chunk) == _CHUNK_BYTES and b"\n" not in chunk and b"\r" not in chunk:
             raise refuse_file(f"the file has a line of more than {_CHUNK_BYTES:,} bytes")
@@ -64,7 +64,8 @@ def _is_text(field: str) -> bool:
     return True
 
 
-def _refuse_other_formats(start: bytes) -> None:
+def refuse_other_formats(start: bytes) -> None:
+    """Judge a file by its first bytes."""
     for magic, name in _OTHER_FORMATS:
         if start.startswith(magic):
             raise refuse_file(f"the file is {name}")

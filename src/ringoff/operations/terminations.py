@@ -191,7 +191,15 @@ async def _suppress(attempt: _Try) -> _Try:
 async def _end_calls(attempt: _Try) -> TerminationId | None:
     """None when nothing was terminable. Each way takes at most one exclusive lock, so orders cannot deadlock."""
     selector = attempt.selector
-    by_rows = selector.call_ids is not None or (selector.mobile_numbers is not None and attempt.number_rows_max >= 0)
+    if selector.call_ids is not None:
+        return await _cancel_rows(attempt)
+    by_rows = (
+        selector.mobile_numbers is not None
+        and attempt.number_rows_max >= 0
+        # Rows that a verification is still to write can only be fenced. Asked before any row is looked at: when it has
+        # just ended, its rows are there.
+        and not await attempt.tx.terminations.is_verifying(attempt.workspace_id, selector)
+    )
     return await _cancel_rows(attempt) if by_rows else await _fence(attempt)
 
 
@@ -215,8 +223,8 @@ async def _cancel_rows(attempt: _Try) -> TerminationId | None:
 async def _fence(attempt: _Try) -> TerminationId | None:
     """Search without a lock, look at what was found under it: permits wait for one row's look, never for a search."""
     orders, workspace_id, hangs_up = attempt.tx.terminations, attempt.workspace_id, attempt.order.hangs_up
-    witness = await _probe(attempt)
-    if witness is None and not hangs_up:
+    witness, is_found = await _search(attempt)
+    if not is_found and not hangs_up:
         return None
     await _lock(attempt)
     await attempt.gate("terminate.locked")
@@ -231,9 +239,9 @@ async def _fence(attempt: _Try) -> TerminationId | None:
     # is pending when it is searched. The other way round it could be missed by both.
     ongoing_count = await orders.record_ongoing(workspace_id, termination_id, attempt.order)
     is_hanging_up = hangs_up and ongoing_count > 0
-    if not is_hanging_up and (witness is None or not await orders.is_terminable(workspace_id, witness)):
-        # Dialled or terminated meanwhile: let go and search again, rather than search while permits wait.
-        if witness is not None and not attempt.is_last:
+    if not is_hanging_up and not await _is_still_there(attempt, witness):
+        # Dialled, terminated or verified meanwhile: let go and search again, rather than search while permits wait.
+        if is_found and not attempt.is_last:
             raise SerializationConflict("the call that was found is not terminable any more")
         if await _probe(attempt) is None:
             return None
@@ -247,6 +255,24 @@ async def _fence(attempt: _Try) -> TerminationId | None:
     if attempt.is_last:
         return None
     raise SerializationConflict("the call that was found is not terminable any more")
+
+
+async def _search(attempt: _Try) -> tuple[CallId | None, bool]:
+    """The witness, and whether there is anything to end: also a list whose calls its verification is still to write."""
+    witness = await _probe(attempt)
+    if witness is not None or await attempt.tx.terminations.is_verifying(attempt.workspace_id, attempt.selector):
+        return witness, True
+    # A verification may have ended between the two looks: then its calls are there now.
+    witness = await _probe(attempt)
+    return witness, witness is not None
+
+
+async def _is_still_there(attempt: _Try, witness: CallId | None) -> bool:
+    """What was found, looked at again under the lock: no verification of a covered list ends while it is held."""
+    orders, workspace_id = attempt.tx.terminations, attempt.workspace_id
+    if witness is not None and await orders.is_terminable(workspace_id, witness):
+        return True
+    return await orders.is_verifying(workspace_id, attempt.selector)
 
 
 async def _probe(attempt: _Try) -> CallId | None:

@@ -50,12 +50,16 @@ class UploadReport:
 class CsvUpload:
     """One run of the reader process: enter, take all of ``rows``, then read ``report``.
 
-    Leaving the context ends the process whatever it was doing. The rows may be kept only if ``rows`` came to its
+    ``progress`` is an empty file in which the reader notes how far it is. Leaving the context ends the process whatever
+    it was doing. The rows may be kept only if ``rows`` came to its
     end without an exception.
     """
 
-    def __init__(self, file: UploadedFile, options: ReadOptions) -> None:
+    def __init__(self, file: UploadedFile, options: ReadOptions, progress: UploadedFile | None = None) -> None:
         self._file = file
+        self._progress = progress
+        if progress is not None:
+            options = msgspec.structs.replace(options, progress_fd=progress.fileno())
         self._options = msgspec.json.encode(options).decode()
         if len(self._options.encode()) > _OPTIONS_BYTES_MAX:
             raise InvalidInput("variables_map is too large", field="variables_map")
@@ -81,6 +85,7 @@ class CsvUpload:
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
             limit=_CHUNK_BYTES,
+            pass_fds=() if self._progress is None else (self._progress.fileno(),),
         )
         return self
 

@@ -39,6 +39,7 @@ class PostgresCampaigns:
             dict(campaign.variables_map),
             campaign.start_at,
             campaign.end_at,
+            "draft" if campaign.is_verified else "verifying",
         )
         return CampaignId(campaign_id)
 
@@ -58,6 +59,19 @@ class PostgresCampaigns:
 
     async def campaign(self, workspace_id: WorkspaceId, campaign_id: CampaignId) -> CampaignRow | None:
         row = await self._connection.fetchrow(_SQL["campaign"], workspace_id, campaign_id)
+        return None if row is None else _campaign(row)
+
+    async def reschedule(
+        self,
+        workspace_id: WorkspaceId,
+        campaign_id: CampaignId,
+        call_config: CallConfig,
+        start_at: datetime,
+        end_at: datetime | None,
+    ) -> CampaignRow | None:
+        row = await self._connection.fetchrow(
+            _SQL["reschedule"], workspace_id, campaign_id, to_json(call_config), start_at, end_at
+        )
         return None if row is None else _campaign(row)
 
     async def start(

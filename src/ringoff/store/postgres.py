@@ -17,6 +17,7 @@ from ringoff.store.connection import Connection
 from ringoff.store.dispatch import PostgresDispatch
 from ringoff.store.history import PostgresHistory
 from ringoff.store.invariants import PostgresInvariants
+from ringoff.store.lists import PostgresLists
 from ringoff.store.migrate import pending
 from ringoff.store.number_pools import PostgresNumberPools
 from ringoff.store.receipts import PostgresReceipts
@@ -74,6 +75,10 @@ class PostgresTransaction:
     @property
     def campaigns(self) -> PostgresCampaigns:
         return PostgresCampaigns(self._connection)
+
+    @property
+    def lists(self) -> PostgresLists:
+        return PostgresLists(self._connection)
 
     @property
     def calls(self) -> PostgresCalls:

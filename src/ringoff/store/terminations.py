@@ -73,6 +73,11 @@ class PostgresTerminations:
     async def is_terminable(self, workspace_id: WorkspaceId, call_id: CallId) -> bool:
         return bool(await self._connection.fetchval(_SQL["is_terminable"], workspace_id, call_id))
 
+    async def is_verifying(self, workspace_id: WorkspaceId, selector: Selector) -> bool:
+        return bool(
+            await self._connection.fetchval(_SQL["is_verifying"], workspace_id, selector.campaign_id, selector.agent_id)
+        )
+
     async def fence_campaign(
         self, workspace_id: WorkspaceId, termination_id: TerminationId, campaign_id: CampaignId
     ) -> None:

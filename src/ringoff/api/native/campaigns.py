@@ -22,7 +22,7 @@ class CampaignView(msgspec.Struct, kw_only=True):
     agent_id: str
     name: str
     status: str
-    """draft, scheduled, ongoing, paused, completed or terminated."""
+    """verifying, draft, scheduled, ongoing, paused, completed, terminated or failed."""
     calling_numbers: list[str]
     starts_at: Instant | None
     ends_at: Instant | None

@@ -2,7 +2,7 @@
 
 -- name: add_campaign
 INSERT INTO campaign (workspace_id, agent_id, kind, name, status, call_config, variables_map, start_at, end_at)
-VALUES ($1, $2, 'list', $3, 'draft', $4, $5, $6, $7)
+VALUES ($1, $2, 'list', $3, $8, $4, $5, $6, $7)
 RETURNING campaign_id
 
 -- name: register_contacts
@@ -25,6 +25,14 @@ SELECT campaign_id, workspace_id, agent_id, name, status, epoch, trunk_id, calli
     end_at, created_at, updated_at, total_count
 FROM campaign
 WHERE workspace_id = $1 AND campaign_id = $2 AND kind = 'list' AND deleted_at IS NULL
+
+-- name: reschedule
+-- Before a start, in its transaction.
+UPDATE campaign
+SET call_config = $3, start_at = $4, end_at = $5, updated_at = clock_timestamp()
+WHERE workspace_id = $1 AND campaign_id = $2 AND kind = 'list' AND status IN ('draft', 'terminated') AND deleted_at IS NULL
+RETURNING campaign_id, workspace_id, agent_id, name, status, epoch, trunk_id, calling_numbers, call_config, start_at,
+    end_at, created_at, updated_at, total_count
 
 -- name: start
 UPDATE campaign
@@ -112,14 +120,15 @@ SELECT count(*) FROM campaign WHERE workspace_id = $1 AND kind = 'list' AND dele
 SELECT campaign_id, workspace_id, agent_id, name, status, epoch, trunk_id, calling_numbers, call_config, start_at,
     end_at, created_at, updated_at, total_count
 FROM campaign
-WHERE workspace_id = $1 AND kind = 'list' AND status NOT IN ('draft', 'completed', 'terminated')
+WHERE workspace_id = $1 AND kind = 'list' AND status NOT IN ('verifying', 'draft', 'completed', 'terminated', 'failed')
 ORDER BY campaign_id DESC
 LIMIT $2
 
 -- name: delete_list
 -- A list that is dialled, or waits for its start, is ended first: nothing that was deleted may ring.
 UPDATE campaign SET deleted_at = clock_timestamp(), updated_at = clock_timestamp()
-WHERE workspace_id = $1 AND campaign_id = $2 AND kind = 'list' AND status IN ('draft', 'completed', 'terminated')
+WHERE workspace_id = $1 AND campaign_id = $2 AND kind = 'list'
+  AND status IN ('draft', 'completed', 'terminated', 'failed')
   AND deleted_at IS NULL
 
 -- name: status_counts

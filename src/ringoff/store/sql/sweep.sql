@@ -236,6 +236,11 @@ WHERE f.workspace_id = $1 AND f.campaign_id = $2 AND f.epoch = $3 AND f.settled_
       SELECT FROM call c
       WHERE c.campaign_id = $2 AND c.epoch = $3 AND c.status = 'ongoing' AND NOT c.retry_barred
   )
+  -- The rows of a list that is being verified are still to come.
+  AND NOT EXISTS (
+      SELECT FROM list_upload u
+      WHERE u.workspace_id = $1 AND u.campaign_id = $2 AND u.epoch = $3 AND u.state = 'verifying'
+  )
 RETURNING termination_id
 
 -- name: close_number_fence
@@ -257,6 +262,16 @@ WHERE d.workspace_id = $1 AND d.termination_id = $2
         AND (n.campaign_id IS NULL OR n.campaign_id = k.campaign_id)
         AND (n.agent_id IS NULL OR n.agent_id = k.agent_id)
         AND pg_visible_in_snapshot(c.registered_xid, n.registered_in)
+  )
+  -- Nor while a list is verified that was uploaded before the order: its rows are still to come.
+  AND NOT EXISTS (
+      SELECT FROM number_fence n
+      JOIN list_upload u ON u.workspace_id = $1 AND u.state = 'verifying'
+      JOIN campaign k ON k.workspace_id = $1 AND k.campaign_id = u.campaign_id
+      WHERE n.workspace_id = $1 AND n.termination_id = $2
+        AND (n.campaign_id IS NULL OR n.campaign_id = k.campaign_id)
+        AND (n.agent_id IS NULL OR n.agent_id = k.agent_id)
+        AND pg_visible_in_snapshot(u.uploaded_xid, n.registered_in)
   )
 RETURNING d.termination_id
 

@@ -100,13 +100,22 @@ SELECT EXISTS (
       )
 )
 
+-- name: is_verifying
+-- Whether the selector covers a list whose calls are still to be registered, and that no fence covers as a whole yet.
+SELECT EXISTS (
+    SELECT FROM list_upload u
+    JOIN campaign k ON k.workspace_id = u.workspace_id AND k.campaign_id = u.campaign_id
+    WHERE u.workspace_id = $1 AND u.state = 'verifying' AND k.epoch = u.epoch
+      AND ($2::uuid IS NULL OR k.campaign_id = $2) AND ($3::uuid IS NULL OR k.agent_id = $3)
+)
+
 -- name: fence_campaign
 -- After lock_exclusive('campaign', …). Touches one row, however many calls there are.
 WITH raised AS (
     UPDATE campaign k
     SET epoch = k.epoch + 1,
         -- Completed by its end, and something still talks: a hang-up covers that and leaves the status.
-        status = CASE WHEN k.status = 'completed' THEN 'completed' ELSE 'terminated' END,
+        status = CASE WHEN k.status IN ('completed', 'failed') THEN k.status ELSE 'terminated' END,
         updated_at = clock_timestamp()
     WHERE k.workspace_id = $1 AND k.campaign_id = $2 AND k.kind = 'list'
     RETURNING k.workspace_id, k.campaign_id, k.epoch - 1 AS epoch
@@ -126,7 +135,8 @@ INSERT INTO campaign_fence (workspace_id, campaign_id, epoch, termination_id, su
 SELECT r.workspace_id, r.campaign_id, r.epoch, $3, $4 FROM raised r
 
 -- name: fence_agent
--- After lock_exclusive('agent', …). Campaigns with calls on the wire but none pending are fenced too: no retry follows.
+-- After lock_exclusive('agent', …). Campaigns with calls on the wire but none pending are fenced too: no retry follows. So are
+-- those that are still verified: whoever ends a verification takes that lock shared, so none ends unseen.
 WITH target AS MATERIALIZED (
     SELECT k.workspace_id, k.campaign_id, k.epoch
     FROM campaign k
@@ -143,13 +153,13 @@ WITH target AS MATERIALIZED (
         WHERE c.campaign_id = k.campaign_id AND c.epoch = k.epoch AND c.status = 'ongoing'
         LIMIT 1
     ) ongoing ON true
-    WHERE k.workspace_id = $1 AND k.agent_id = $2 AND (pending.found OR ongoing.found)
+    WHERE k.workspace_id = $1 AND k.agent_id = $2 AND (pending.found OR ongoing.found OR k.status = 'verifying')
     ORDER BY k.campaign_id
     FOR NO KEY UPDATE OF k
 ), raised AS (
     UPDATE campaign k
     SET epoch = k.epoch + 1,
-        status = CASE WHEN k.kind = 'list' AND k.status <> 'completed' THEN 'terminated' ELSE k.status END,
+        status = CASE WHEN k.kind = 'list' AND k.status NOT IN ('completed', 'failed') THEN 'terminated' ELSE k.status END,
         updated_at = clock_timestamp()
     FROM target t
     WHERE k.workspace_id = t.workspace_id AND k.campaign_id = t.campaign_id

@@ -84,7 +84,8 @@ WHERE a.workspace_id = $1
 -- Of a list that is started and not done, whatever more states there may be.
 SELECT k.name
 FROM campaign k
-WHERE k.workspace_id = $1 AND k.kind = 'list' AND k.status NOT IN ('draft', 'completed', 'terminated')
+WHERE k.workspace_id = $1 AND k.kind = 'list'
+  AND k.status NOT IN ('verifying', 'draft', 'completed', 'terminated', 'failed')
   AND $2 = ANY (k.calling_numbers)
 ORDER BY k.campaign_id
 LIMIT 1
