@@ -152,8 +152,8 @@ class ListStore(Protocol):
     async def register_slice(self, claimed: ClaimedUpload, after: int, count_max: int) -> tuple[int, int]:
         """Register a call for each of the next contacts above the id ``after``; how many, and the last id."""
 
-    async def lock_to_finish(self, claimed: ClaimedUpload, registered_count: int) -> None:
-        """The shared locks of a permit: from here to the commit, no order is given."""
+    async def analyze(self, registered_count: int) -> None:
+        """Let the planner know of that many new rows, if it matters."""
 
     async def finish(self, claimed: ClaimedUpload, owner_id: OwnerId, verified: VerifiedUpload) -> bool:
-        """End the verification. Only after ``lock_to_finish``; False when the list is not this owner's any more."""
+        """End the verification, under the agent's shared lock; False when the list is not this owner's any more."""

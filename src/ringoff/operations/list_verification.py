@@ -60,9 +60,10 @@ class ListVerification:
     async def _finish(
         self, tx: Transaction, claimed: ClaimedUpload, owner_id: OwnerId, verified: VerifiedUpload
     ) -> None:
-        """Under the locks that an order takes: either it finds the list still verified, or all of its calls."""
+        """An order finds the list still verified, or all of its calls; the lock is held for the commit alone."""
         await tx.lists.drop_chunks(claimed.workspace_id, claimed.campaign_id)
-        await tx.lists.lock_to_finish(claimed, verified.registered_count)
+        await tx.lists.analyze(verified.registered_count)
+        await tx.terminations.lock_agent(claimed.workspace_id, claimed.agent_id, shared=True)
         await self._gate("verify.locked")
         if not await tx.lists.finish(claimed, owner_id, verified):
             raise SerializationConflict("the list is verified by another process")

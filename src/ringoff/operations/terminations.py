@@ -268,7 +268,7 @@ async def _search(attempt: _Try) -> tuple[CallId | None, bool]:
 
 
 async def _is_still_there(attempt: _Try, witness: CallId | None) -> bool:
-    """What was found, looked at again under the lock: no verification of a covered list ends while it is held."""
+    """What was found, looked at again under the lock."""
     orders, workspace_id = attempt.tx.terminations, attempt.workspace_id
     if witness is not None and await orders.is_terminable(workspace_id, witness):
         return True

@@ -81,11 +81,10 @@ class PostgresLists:
         assert row is not None, "an aggregate always answers"
         return row["registered_count"], row["last_contact_id"]
 
-    async def lock_to_finish(self, claimed: ClaimedUpload, registered_count: int) -> None:
+    async def analyze(self, registered_count: int) -> None:
         if registered_count >= _ANALYZE_FROM:
-            # Before the locks, because it takes seconds; rows and statistics become visible together.
+            # Rows and statistics become visible together: a plan made for an empty table would read this one whole.
             await self._connection.execute(_SQL["analyze"])
-        await self._connection.execute(_SQL["lock"], claimed.workspace_id, claimed.agent_id, claimed.campaign_id)
 
     async def finish(self, claimed: ClaimedUpload, owner_id: OwnerId, verified: VerifiedUpload) -> bool:
         status = await self._connection.execute(

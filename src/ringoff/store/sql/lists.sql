@@ -86,17 +86,9 @@ SELECT count(*) AS registered_count, coalesce(max(s.contact_id), 0) AS last_cont
 -- name: analyze
 ANALYZE (SKIP_LOCKED) call, contact
 
--- name: lock
--- As a permit takes them, and as shortly: an order waits for what ends a verification, and whoever stands still with the
--- locks is ended within a second.
-SELECT
-    set_config('idle_in_transaction_session_timeout', '1000', true),
-    pg_advisory_xact_lock_shared(lock_key('number_fences', $1, $1)),
-    pg_advisory_xact_lock_shared(lock_key('agent', $1, $2)),
-    pg_advisory_xact_lock_shared(lock_key('campaign', $1, $3))
-
 -- name: finish
--- After lock, in a statement of its own. A campaign that was terminated meanwhile stays so.
+-- After lock_shared('agent', …): an order for the agent finds the list still verified, or all of its calls. Orders for the campaign
+-- or for numbers need no lock here: epoch and uploaded_xid tell. A campaign that was terminated meanwhile stays so.
 WITH ended AS (
     UPDATE list_upload u
     SET state = $4, rows_read = $5, invalid_count = $6, registered_count = $7, faults = $8, failure = $9,
