@@ -11,7 +11,20 @@ import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-from bench import adversarial, asterisk, counts, dials, first_ring, history, huge, sip, sweep, terminate, upload
+from bench import (
+    adversarial,
+    asterisk,
+    counts,
+    dials,
+    first_ring,
+    history,
+    huge,
+    large_list,
+    sip,
+    sweep,
+    terminate,
+    upload,
+)
 from bench.figures import Say, Verdict, table
 from bench.machine import describe
 from bench.rivals import side_by_side
@@ -27,6 +40,7 @@ PARTS: dict[str, Part] = {
     "adversarial": adversarial.measure,
     "sweep": sweep.measure,
     "upload": upload.measure,
+    "large_list": large_list.measure,
     "dials": dials.measure,
     "sip": sip.measure,
     "asterisk": asterisk.measure,

@@ -22,6 +22,7 @@ class Sizes:
     history_campaigns: int = 200
     history_pages: int = 200
     """Of each filter."""
+    large_list_rows: int = 5_000_000
     agent_campaigns: int = 5_000
     calls_of_each_number: int = 10_000
     number_burst_s: float = 10.0
@@ -63,6 +64,7 @@ QUICK = Sizes(
     history_rows=20_000,
     history_campaigns=20,
     history_pages=5,
+    large_list_rows=20_000,
     agent_campaigns=50,
     calls_of_each_number=150,
     number_burst_s=0.5,

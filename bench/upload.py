@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
+from typing import Any
 from uuid import UUID
 
 import psutil
@@ -55,14 +56,14 @@ async def measure(run: Run, say: Say) -> list[Verdict]:
     """Upload and bare COPY take turns, each into emptied tables."""
     rows, uploads_s, copies_s, peak = run.sizes.rows, [], [], PeakMemory()
     csv_path = run.work_dir / "contacts.csv"
-    _write_csv(csv_path, rows)
+    write_csv(csv_path, rows)
     with running_server(run.work_dir / "upload") as server, server.http() as http:
         idle_bytes = psutil.Process(server.process.pid).memory_info().rss
         async with server.database() as database:
             tenant = await first_tenant(database)
             for _ in range(run.sizes.uploads):
                 await _empty(database)
-                with _watched(peak, server.process.pid):
+                with watched(peak, server.process.pid):
                     took_s, campaign_id = _upload(http, csv_path, tenant, rows)
                 uploads_s.append(took_s)
                 prepared = await _prepare(database, campaign_id, run.work_dir)
@@ -83,7 +84,7 @@ async def measure(run: Run, say: Say) -> list[Verdict]:
     ]
 
 
-def _write_csv(path: Path, rows: int) -> None:
+def write_csv(path: Path, rows: int) -> None:
     with path.open("w", encoding="utf-8", newline="") as file:
         file.write("Mobile Number,Name,Company\r\n")
         for n in range(rows):
@@ -91,7 +92,13 @@ def _write_csv(path: Path, rows: int) -> None:
 
 
 def _upload(http: KeptConnection, csv_path: Path, tenant: Tenant, rows: int) -> tuple[float, UUID]:
-    """As a browser would send it: one multipart body with the file in it."""
+    took_s, answer = send_csv(http, "/ca/api/v0/campaign/save", csv_path, tenant)
+    assert answer["successful_rows"] == rows, answer
+    return took_s, UUID(answer["list_id"])
+
+
+def send_csv(http: KeptConnection, path: str, csv_path: Path, tenant: Tenant) -> tuple[float, Any]:
+    """As a browser would send it: one multipart body with the file in it. Seconds to the answer, and the answer."""
     fields = {
         "agent_id": str(tenant.agent_id),
         "campaign_name": "bench",
@@ -121,9 +128,7 @@ def _upload(http: KeptConnection, csv_path: Path, tenant: Tenant, rows: int) -> 
         "Content-Length": str(len(head) + csv_path.stat().st_size + len(tail)),
     }
     http.close()
-    took_s, answer = http.send("POST", "/ca/api/v0/campaign/save", body(), headers)
-    assert answer["successful_rows"] == rows, answer
-    return took_s, UUID(answer["list_id"])
+    return http.send("POST", path, body(), headers)
 
 
 async def _empty(database: Connection) -> None:
@@ -166,7 +171,7 @@ async def _copy(database: Connection, prepared: dict[str, tuple[Path, list[str]]
 
 
 @contextmanager
-def _watched(peak: PeakMemory, pid: int) -> Iterator[None]:
+def watched(peak: PeakMemory, pid: int) -> Iterator[None]:
     peak.is_over.clear()
     watching = threading.Thread(target=peak.watch, args=(psutil.Process(pid),))
     watching.start()
