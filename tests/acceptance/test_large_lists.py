@@ -55,6 +55,19 @@ def test_the_server_is_killed_while_a_list_is_verified(start_server: Callable[..
 
 
 @pytest.mark.slow
+def test_a_server_that_is_stopped_leaves_its_list_to_the_next(start_server: Callable[..., ServerProcess]) -> None:
+    server = start_server(lease_s="2", poll_s="0.05", drain_s="0")
+    client = Client(server)
+    list_id = upload(server, client, csv_of(numbers(0, ROWS)))
+    until(lambda: status(client, list_id)["percent"] > 0, "somebody has begun to verify it")
+    server.stop()
+    server.start()
+    assert status(client, list_id)["status"] == "verifying", "it was verified before it was stopped"
+    until(lambda: status(client, list_id)["status"] == "draft", "the list is verified", within_s=90)
+    assert client.status_count(list_id, "registered") == ROWS
+
+
+@pytest.mark.slow
 def test_an_order_for_a_list_holds_when_whoever_verifies_it_dies(start_server: Callable[..., ServerProcess]) -> None:
     server = start_server(lease_s="2", poll_s="0.05")
     client = Client(server)

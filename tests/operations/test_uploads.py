@@ -8,7 +8,7 @@ from uuid import UUID
 import pytest
 
 from ringoff.domain.errors import InvalidInput
-from ringoff.operations.csv_report import ReadOptions
+from ringoff.operations.csv_report import PROGRESS, ReadOptions
 from ringoff.operations.uploads import CsvUpload, UploadRefused
 from tests.support.copy_rows import CopyStream, decode_copy
 
@@ -112,3 +112,14 @@ async def test_a_map_that_fits_no_command_line_is_refused(tmp_path: Path) -> Non
     options = ReadOptions(UUID(int=1), UUID(int=2), {"x" * 100_000: "city"}, "+91")
     with write_rows(tmp_path / "good.csv", 1).open("rb") as file, pytest.raises(InvalidInput, match="variables_map"):
         CsvUpload(file, options)
+
+
+async def test_the_reader_notes_how_far_it_is(tmp_path: Path) -> None:
+    path = write_rows(tmp_path / "long.csv", 25_000)
+    with path.open("rb") as file, (tmp_path / "marks").open("w+b") as marks:
+        async with CsvUpload(file, OPTIONS, marks) as upload:
+            await read_all(upload)
+            assert upload.report.total_rows == 25_000
+        bytes_read, rows_read, invalid_count = PROGRESS.unpack(os.pread(marks.fileno(), PROGRESS.size, 0))
+    assert (rows_read, invalid_count) == (20_000, 0)
+    assert 0 < bytes_read <= path.stat().st_size

@@ -73,13 +73,13 @@ class ListVerification:
 async def _fetch(store: Store, claimed: ClaimedUpload, file: IO[bytes]) -> None:
     """What was kept, as a real file: the reader is another process."""
     fetched, chunk_no = 0, 0
-    while fetched < claimed.file_bytes:
-        async with store.single_read() as tx:
+    async with store.transaction() as tx:
+        while fetched < claimed.file_bytes:
             chunk = await tx.lists.chunk(claimed.workspace_id, claimed.campaign_id, chunk_no)
-        if chunk is None:
-            raise SerializationConflict("the list was verified by another process")
-        await asyncio.to_thread(file.write, chunk)
-        fetched, chunk_no = fetched + len(chunk), chunk_no + 1
+            if chunk is None:
+                raise SerializationConflict("the list was verified by another process")
+            await asyncio.to_thread(file.write, chunk)
+            fetched, chunk_no = fetched + len(chunk), chunk_no + 1
     await asyncio.to_thread(file.flush)
 
 
