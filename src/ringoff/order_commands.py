@@ -72,6 +72,8 @@ def preview(api: RingoffClient, body: Mapping[str, object], desk: Desk) -> int:
         f"Would terminate {found['terminable_count']:,} calls: {counts['registered']:,} registered,"
         f" {counts['retry']:,} in retry; {counts['ongoing']:,} ongoing {fate}"
     )
+    if found.get("is_verifying"):
+        desk.say("and whatever comes of large lists that are still being verified")
     for row in found["by_campaign"][:_SHOWN_MAX]:
         pending = row["counts"]["registered"] + row["counts"]["retry"]
         desk.say(f"  {row['campaign_id'] or 'individual calls':36}  {pending:>12,}  {row['name']}")

@@ -30,6 +30,7 @@ COUNTS = "settled: 1,200 cancelled, 2 left ongoing, 2 retries barred, 0 hung up"
 PREVIEW: dict[str, Any] = {
     "level": "campaign",
     "terminable_count": 1_200,
+    "is_verifying": False,
     "counts": {"registered": 1_000, "retry": 200, "ongoing": 3},
     "campaign_count": 2,
     "by_campaign": [
@@ -119,6 +120,12 @@ def test_a_dry_run_gives_no_order(desk: type[Desk], capsys: pytest.CaptureFixtur
     assert [line.split()[-1] for line in campaigns] == ["Spring", "calls"]
     assert run(["terminate", "--campaign-id", "k", "--dry-run", "--hangup", "--json"]) == 0
     assert json.loads(capsys.readouterr().out) == PREVIEW
+
+
+def test_a_dry_run_names_what_cannot_be_counted_yet(desk: type[Desk], capsys: pytest.CaptureFixture[str]) -> None:
+    desk.answer = (200, PREVIEW | {"is_verifying": True})
+    assert run(["terminate", "--campaign-id", "k", "--dry-run"]) == 0
+    assert "large lists that are still being verified" in capsys.readouterr().out
 
 
 def test_a_receipt_is_read_back(desk: type[Desk], capsys: pytest.CaptureFixture[str]) -> None:

@@ -127,6 +127,8 @@ async def test_an_order_while_it_is_verified(
         "numbers": {"mobile_numbers": numbers},
         "numbers of the campaign": {"campaign_id": list_id, "mobile_numbers": numbers},
     }
+    preview = await client.post(f"{NATIVE}/terminations/preview", headers=tenant.headers, json=selectors[level])
+    assert (preview.json()["terminable_count"], preview.json()["is_verifying"]) == (0, True)
     answer = await terminate(client, tenant, selectors[level])
     assert (answer.status_code, answer.json()) == (200, TERMINATED)
     ends_all = level in {"campaign", "agent"}

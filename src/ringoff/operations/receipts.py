@@ -41,10 +41,12 @@ class Preview:
     """Those with an open call, most pending calls first."""
     by_agent: Sequence[AgentCounts]
     sample: Sequence[CoveredCall]
+    is_verifying: bool
+    """A list in the order's scope is still verified: the order would hold for calls that nobody can count yet."""
 
     @property
     def terminable_count(self) -> int:
-        """Calls that the order would end; with none, the order would be refused."""
+        """Calls that the order would end; with none, and nothing that is verified, the order would be refused."""
         pending = self.counts.registered + self.counts.retry
         return pending + self.counts.ongoing if self.order.hangs_up else pending
 
@@ -54,12 +56,16 @@ async def preview(store: Store, principal: Principal, order: TerminationOrder) -
     async with store.snapshot() as tx:
         found = await tx.receipts.open_counts(principal.workspace_id, order.selector)
         sample = await tx.receipts.sample(principal.workspace_id, order.selector, SAMPLE_MAX)
+        # Call ids name rows, and a list that is verified has none.
+        is_verifying = order.selector.call_ids is None and await tx.terminations.is_verifying(
+            principal.workspace_id, order.selector
+        )
     open_campaigns = [row for row in found if row.registered_count or row.retry_count or row.ongoing_count]
     open_campaigns.sort(key=lambda row: (row.registered_count + row.retry_count, row.ongoing_count), reverse=True)
     by_agent: defaultdict[AgentId, list[OpenCounts]] = defaultdict(list)
     for row in open_campaigns:
         by_agent[row.agent_id].append(row)
-    return Preview(order, _summed(open_campaigns), open_campaigns, _agents(by_agent), sample)
+    return Preview(order, _summed(open_campaigns), open_campaigns, _agents(by_agent), sample, is_verifying)
 
 
 async def receipt(store: Store, principal: Principal, termination_id: TerminationId) -> Receipt:

@@ -131,7 +131,9 @@ class AgentCountsView(msgspec.Struct):
 class PreviewView(msgspec.Struct, kw_only=True):
     level: str
     terminable_count: int
-    """Calls that the order would end if it were given now; with 0 it would be refused."""
+    """Calls that the order would end if it were given now; with 0 it would be refused, unless ``is_verifying``."""
+    is_verifying: bool
+    """A large list in the order's scope is still verified: the order would hold for calls that are not counted."""
     counts: OpenCountsView
     campaign_count: int
     by_campaign: list[CampaignCountsView]
@@ -163,6 +165,7 @@ async def preview_order(services: Services, principal: Principal, body: dict[str
     return PreviewView(
         level=preview.order.selector.level,
         terminable_count=preview.terminable_count,
+        is_verifying=preview.is_verifying,
         counts=_counts(preview.counts),
         campaign_count=len(preview.by_campaign),
         by_campaign=[_campaign(row) for row in preview.by_campaign[:CAMPAIGNS_SHOWN_MAX]],
