@@ -5,6 +5,7 @@ import io
 import json
 import zipfile
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ from ringoff.client import (
 from ringoff.store.postgres import PostgresStore
 from tests.client.asking import Asker
 from tests.contract.tenants import CONTACTS, Tenant, make_tenant
+from tests.support.large_lists import verifier
 from tests.support.virtual_clock import VirtualClock
 
 LIMITS = ApiLimits(json_bytes_max=64 * 1024, csv_bytes_max=256 * 1024, form_field_bytes_max=8 * 1024)
@@ -157,6 +159,40 @@ async def test_calls_their_history_and_its_download(ask: Asker, tenant: Tenant, 
         await ask(lambda api: api.calls.download_history(path, to_number="12"))
     assert caught.value.field == "to_number"
     assert await asyncio.to_thread(path.read_bytes) == content, "a refusal is not written over the file"
+
+
+async def test_a_large_list_from_its_upload_to_its_start(ask: Asker, tenant: Tenant, store: PostgresStore) -> None:
+    fields = {
+        "agent_id": tenant.agent_id,
+        "campaign_name": "Large",
+        "country_code": "+1",
+        "variables_map": {"callee_name": "Name"},
+        "call_config": {"call_time": {"timezone": "UTC"}},
+        "campaign_start_time": datetime(2026, 1, 5, 10, tzinfo=UTC),
+    }
+    accepted = await ask(lambda api: api.large_lists.upload(io.BytesIO(CONTACTS.encode()), **fields))
+    assert accepted.status == "verifying"
+    list_id = accepted.bulk_list_id
+    assert (await ask(lambda api: api.large_lists.status(list_id))).percent == 0
+    with pytest.raises(BadRequest, match="not ready to start"):
+        await ask(
+            lambda api: api.large_lists.start(
+                bulk_list_id=list_id, agent_id=tenant.agent_id, from_numbers=[tenant.number]
+            )
+        )
+    assert await verifier(store).verify_next()
+    verified = await ask(lambda api: api.large_lists.status(list_id))
+    assert (verified.status, verified.percent, verified.total_callees) == ("draft", 100, 3)
+    assert (await ask(lambda api: api.large_lists.check_balance(list_id))).sufficient_balance
+    started = await ask(
+        lambda api: api.large_lists.start(
+            bulk_list_id=list_id,
+            agent_id=tenant.agent_id,
+            from_numbers=[tenant.number],
+            campaign_end_time=datetime(2026, 12, 31, 20, tzinfo=UTC),
+        )
+    )
+    assert (started.bulk_list_id, started.status) == (list_id, "scheduled")
 
 
 async def test_a_campaign_from_its_upload_to_its_end(ask: Asker, tenant: Tenant, tmp_path: Path) -> None:

@@ -7,8 +7,10 @@ from uuid import uuid4
 import httpx2
 import pytest
 
-from tests.contract.tenants import COMPATIBLE, NATIVE, Tenant, call_body, saved_campaign
+from ringoff.store.postgres import PostgresStore
+from tests.contract.tenants import COMPATIBLE, NATIVE, Tenant, call_body, saved_campaign, uploaded_list
 from tests.contract.test_bad_input import refuses
+from tests.support.large_lists import verifier
 
 pytestmark = pytest.mark.anyio
 
@@ -105,6 +107,17 @@ async def test_a_campaign_starts_on_a_pool(client: httpx2.AsyncClient, tenant: T
     ]:
         await refuses(await client.post(path, headers=tenant.headers, json=body | change), said)
     started = await client.post(path, headers=tenant.headers, json=body | {"number_pool_id": number_pool_id})
+    assert started.status_code == 200, started.text
+    removed = await client.delete(f"{POOLS}/{number_pool_id}", headers=tenant.headers)
+    await refuses(removed, "the number pool is in use by campaign 'Spring'", 409)
+
+
+async def test_a_large_list_starts_on_a_pool(client: httpx2.AsyncClient, tenant: Tenant, store: PostgresStore) -> None:
+    number_pool_id = (await add_pool(client, tenant))["number_pool_id"]
+    list_id = await uploaded_list(client, tenant)
+    assert await verifier(store).verify_next()
+    body = {"agent_id": tenant.agent_id, "bulk_list_id": list_id, "number_pool_id": number_pool_id}
+    started = await client.post(f"{COMPATIBLE}/campaign/make-call-async", headers=tenant.headers, json=body)
     assert started.status_code == 200, started.text
     removed = await client.delete(f"{POOLS}/{number_pool_id}", headers=tenant.headers)
     await refuses(removed, "the number pool is in use by campaign 'Spring'", 409)

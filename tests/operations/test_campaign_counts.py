@@ -13,6 +13,7 @@ from ringoff.observability.invariants import broken_invariants
 from ringoff.operations import campaign_life, campaigns, suppressions
 from ringoff.store.postgres import PostgresStore
 from tests.races.conftest import Actors
+from tests.support.large_lists import contacts, upload, verifier
 from tests.support.world import CALLING_NUMBER, World
 
 pytestmark = pytest.mark.anyio
@@ -127,6 +128,20 @@ async def test_folders_that_meet_lose_nothing(actors: Actors) -> None:
         assert await counts_of(actors, campaign_id) == CampaignCounts(completed=4)
     assert await actors.world.count("SELECT count(*) FROM tally_step") == 0
     assert await actors.world.count("SELECT count(*) FROM campaign_tally") == 3
+
+
+@pytest.mark.parametrize("is_ended_before", [False, True], ids=["verified", "ended while it was verified"])
+async def test_a_large_list_is_counted_when_it_is_verified(actors: Actors, is_ended_before: bool) -> None:
+    campaign_id = await upload(actors.world, contacts(NUMBERS))
+    assert await counts_of(actors, campaign_id) == CampaignCounts()
+    if is_ended_before:
+        await actors.terminate(Selector(campaign_id=campaign_id))
+    assert await verifier(actors.store).verify_next()
+    expected = CampaignCounts(cancelled=10) if is_ended_before else CampaignCounts(registered=10)
+    assert await counts_of(actors, campaign_id) == expected
+    await actors.world.sweep_all(actors.supervisor)
+    await actors.supervisor.tally_folder.fold()
+    assert await counts_of(actors, campaign_id) == expected
 
 
 async def test_what_an_older_version_registered_is_counted_call_by_call(actors: Actors) -> None:

@@ -210,6 +210,38 @@ class SavedCampaign(msgspec.Struct, kw_only=True):
     failed_rows: int | None = None
 
 
+class LargeList(msgspec.Struct, kw_only=True):
+    """An uploaded list, as its upload or ``upload_status`` tells of it; the last five are Ringoff's own."""
+
+    bulk_list_id: str
+    status: str
+    campaign_name: str | None = None
+    total_callees: int = 0
+    invalidated_rows_count: int = 0
+    invalidated_rows_csv_url: str | None = None
+    message: str | None = None
+    verified_rows_count: int | None = None
+    valid_rows_count: int | None = None
+    percent: int | None = None
+    invalidated_rows: list[dict[str, Any]] = []
+    failure: str | None = None
+
+
+class Balance(msgspec.Struct, kw_only=True):
+    bulk_list_id: str
+    status: str | None = None
+    message: str | None = None
+    required_credits: float | None = None
+    available_credits: float | None = None
+    sufficient_balance: bool | None = None
+
+
+class StartedLargeList(msgspec.Struct, kw_only=True):
+    bulk_list_id: str
+    status: str
+    message: str | None = None
+
+
 class StartedCampaign(msgspec.Struct, kw_only=True):
     status: str
     has_ongoing_calls: bool = False

@@ -57,13 +57,9 @@ class CampaignMethods(Group[C]):
         it certainly never left: there could be two campaigns.
         """
         fields = {
-            "agent_id": agent_id,
-            "campaign_name": campaign_name,
-            "country_code": country_code,
-            "variables_map": json.dumps(variables_map),
-            "call_config": json.dumps(call_config),
-            "campaign_start_time": _campaign_time(campaign_start_time),
-            "campaign_end_time": _campaign_time(campaign_end_time),
+            **list_fields(agent_id, campaign_name, country_code, variables_map, call_config),
+            "campaign_start_time": campaign_time(campaign_start_time),
+            "campaign_end_time": campaign_time(campaign_end_time),
             **_flags(
                 remove_invalid_rows=remove_invalid_rows,
                 transliterate_callee_name=transliterate_callee_name,
@@ -104,6 +100,23 @@ class CampaignMethods(Group[C]):
     ) -> Request[Page[ListedCampaign]]:
         """Campaigns, newest first, fetched while they are asked for; with ``call_count`` the counts are there."""
         return _campaigns_from(call_count, 0, page_size, rows_max, frozenset())
+
+
+def list_fields(
+    agent_id: str,
+    campaign_name: str,
+    country_code: str,
+    variables_map: Mapping[str, str],
+    call_config: Mapping[str, Any],
+) -> dict[str, str]:
+    """What every upload says beside its times."""
+    return {
+        "agent_id": agent_id,
+        "campaign_name": campaign_name,
+        "country_code": country_code,
+        "variables_map": json.dumps(variables_map),
+        "call_config": json.dumps(call_config),
+    }
 
 
 def termination(
@@ -163,7 +176,7 @@ def _campaigns_from(
     return Request("GET", f"{COMPATIBLE}/campaign/all", read, query, repeat=Repeat.FREELY)
 
 
-def _campaign_time(at: datetime | str) -> str:
+def campaign_time(at: datetime | str) -> str:
     return at if isinstance(at, str) else f"{at:%d/%m/%Y, %H:%M}"
 
 

@@ -9,6 +9,7 @@ from ringoff.client.answers import Terminated
 from ringoff.client.calls import CallMethods
 from ringoff.client.campaigns import Alias, CampaignMethods, termination
 from ringoff.client.exchange import Repeat, Reply, Request, given
+from ringoff.client.large_lists import LargeListMethods
 from ringoff.client.methods import C, Group, Method
 from ringoff.client.native import NativeMethods
 from ringoff.client.workspace import NumberMethods, WorkspaceMethods
@@ -24,6 +25,7 @@ class Root(Group[C]):
         self.agents: AgentMethods[C] = AgentMethods(client)
         self.calls: CallMethods[C] = CallMethods(client)
         self.campaigns: CampaignMethods[C] = CampaignMethods(client)
+        self.large_lists: LargeListMethods[C] = LargeListMethods(client)
         self.analytics: AnalyticsMethods[C] = AnalyticsMethods(client)
         self.native: NativeMethods[C] = NativeMethods(client)
 

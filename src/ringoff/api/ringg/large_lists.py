@@ -151,8 +151,6 @@ async def start_large_list(
     """Start a verified list; what is said here of times and calls replaces what the upload said."""
     if bool(body.from_numbers) == bool(body.number_pool_id):
         raise ContradictoryInput("Provide exactly one of: from_numbers, number_pool_id", field="from_numbers")
-    if body.number_pool_id:
-        raise InvalidInput("Number pool not found.")
     if body.email_completion_user_ids:
         raise InvalidInput("email_completion_user_ids is not supported yet", field="email_completion_user_ids")
     if body.concurrency_percentage not in _ALL_OF_IT:
@@ -167,7 +165,8 @@ async def start_large_list(
         principal,
         AgentId(body.agent_id),
         CampaignId(body.bulk_list_id),
-        body.from_numbers or (),
+        body.from_numbers or None,
+        number_pool_id=body.number_pool_id or None,
         now=services.clock.now(),
         terms=StartTerms(
             None if body.call_config is None else parse_call_config(body.call_config, "call_config"),
