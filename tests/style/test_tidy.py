@@ -32,6 +32,7 @@ RAW_CALL_FILES = {
     "history.sql",
     "tallies.sql",
     "campaign_clock.sql",
+    "registrations.sql",
     "invariants.sql",
     "audits.sql",
 }

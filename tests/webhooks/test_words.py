@@ -7,7 +7,7 @@ import pytest
 
 from ringoff.domain.errors import InvalidInput
 from ringoff.domain.webhook_url import check_url, is_public
-from ringoff.webhooks.payloads import AttemptFacts, CallFacts, call_completed, call_started
+from ringoff.webhooks.payloads import AttemptFacts, CallFacts, all_processing_completed, call_completed, call_started
 from ringoff.webhooks.signing import key_of, secret_of, signed_headers
 
 AT = datetime(2026, 8, 4, 10, 30, 0, 250_000, tzinfo=UTC)
@@ -20,6 +20,12 @@ COMPLETED = """event_type call_duration agent_message_count user_message_count c
     from_number bulk_list_id call_id call_sid agent_id workspace_id status sub_status called_on created_at agent_name
     version_id version_slug version_description call_cost overall_latency_seconds first_utterance_seconds transcript
     retry_count attempts recording_url tool_call_logs"""
+ANALYSES = {
+    "platform_analysis": None,
+    "platform_analysis_status": "not_enabled",
+    "client_analysis": None,
+    "client_analysis_status": "not_enabled",
+}
 
 
 def test_the_example_of_the_specification_is_signed_as_it_says() -> None:
@@ -51,6 +57,14 @@ def test_call_completed_has_the_documented_keys() -> None:
 def test_an_answered_call_has_its_duration() -> None:
     written = {"status": "completed", "sub_status": "COMPLETED", "disposition": "answered", "talk_ms": 61_400}
     assert call_completed("7", written, CALL)["call_duration"] == 61
+
+
+def test_the_end_for_good_says_what_the_last_try_said_and_that_nothing_is_analysed() -> None:
+    written = {"status": "failed", "sub_status": "RETRY_LIMIT_REACHED"}
+    said = all_processing_completed("8", written, CALL)
+    assert set(said) == {*COMPLETED.split(), "event_id", "entity_type", *ANALYSES}
+    assert {name: said[name] for name in ANALYSES} == ANALYSES
+    assert (said["event_type"], said["status"]) == ("all_processing_completed", "failed")
 
 
 def test_call_started_has_the_documented_keys() -> None:

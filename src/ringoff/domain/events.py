@@ -72,7 +72,17 @@ CarrierEvent = Progressed | Placed | PermitWanted | Rang | Answered | Released
 class EventType(StrEnum):
     """Outbox event types; the words of the public webhook API."""
 
+    CALL_STARTED = "call_started"
+    """A call is registered: once for each, before it is dialled."""
     CALL_COMPLETED = "call_completed"
     """An attempt is over, or a call ended without one: once for each terminated call."""
+    RECORDING_COMPLETED = "recording_completed"
+    """Never written yet: nothing here records."""
+    PLATFORM_ANALYSIS_COMPLETED = "platform_analysis_completed"
+    """Never written yet: nothing here analyses."""
+    CLIENT_ANALYSIS_COMPLETED = "client_analysis_completed"
+    """Never written yet: nothing here analyses."""
+    ALL_PROCESSING_COMPLETED = "all_processing_completed"
+    """A call is over for good, after its last ``call_completed``: nothing more will come."""
     TERMINATION_SETTLED = "termination_settled"
     """Every call that an order covers has its final row; the receipt's counts are exact. Belongs to no agent."""

@@ -16,6 +16,7 @@ _SQL = load("campaigns")
 _CLOCK_SQL = load("campaign_clock")
 _TALLIES = load("tallies")
 _COVERAGE = load("coverage")
+_PUBLISH_STARTED = load("registrations")["publish_started"]
 
 _ANALYZE_FROM = 1_000
 _STATUSES = tuple(field.name for field in fields(CampaignCounts))
@@ -53,6 +54,7 @@ class PostgresCampaigns:
         if count >= _ANALYZE_FROM:
             # Rows and statistics become visible together: a plan made for an empty table would read this one whole.
             await self._connection.execute(_SQL["analyze"])
+        await self._connection.execute(_PUBLISH_STARTED, workspace_id, campaign_id)
         epoch = await self._connection.fetchval(_SQL["set_total_count"], workspace_id, campaign_id, count)
         await self._connection.execute(_TALLIES["add_registered"], workspace_id, campaign_id, epoch, count)
         return count
@@ -92,6 +94,7 @@ class PostgresCampaigns:
         count = row_count(await self._connection.execute(_SQL["register_terminated"], workspace_id, campaign_id, epoch))
         if count >= _ANALYZE_FROM:
             await self._connection.execute(_SQL["analyze"])
+        await self._connection.execute(_PUBLISH_STARTED, workspace_id, campaign_id)
         await self._connection.execute(_TALLIES["add_registered"], workspace_id, campaign_id, epoch, count)
         return count
 

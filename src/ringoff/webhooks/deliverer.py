@@ -12,7 +12,7 @@ import structlog
 from ringoff.domain.errors import DatabaseUnavailable, SerializationConflict
 from ringoff.domain.webhook_records import Delivery, OpenSubscription, TryOutcome
 from ringoff.ports import Clock, Store
-from ringoff.webhooks.payloads import AttemptFacts, CallFacts, call_completed, call_started
+from ringoff.webhooks.payloads import AttemptFacts, CallFacts, all_processing_completed, call_completed, call_started
 from ringoff.webhooks.sender import Sender, Try
 from ringoff.webhooks.signing import key_of, signed_headers
 
@@ -137,4 +137,5 @@ def body_of(delivery: Delivery) -> dict[str, Any]:
     )
     if delivery.event_type == "call_started":
         return call_started(event_id, delivery.payload, call, delivery.event_at)
-    return call_completed(event_id, delivery.payload, call, tuple(AttemptFacts(*each) for each in delivery.attempts))
+    says = all_processing_completed if delivery.event_type == "all_processing_completed" else call_completed
+    return says(event_id, delivery.payload, call, tuple(AttemptFacts(*each) for each in delivery.attempts))

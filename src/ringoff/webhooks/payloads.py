@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 VERSION = "1.0"
+NOT_ENABLED = "not_enabled"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +59,23 @@ def call_completed(
     }
 
 
+def all_processing_completed(
+    event_id: str, written: Mapping[str, Any], call: CallFacts, attempts: tuple[AttemptFacts, ...] = ()
+) -> dict[str, Any]:
+    """One per call that is over for good. Nothing here analyses, which is a status of the documented ones."""
+    return {
+        **call_completed(event_id, written, call, attempts),
+        "event_type": "all_processing_completed",
+        "entity_type": "call",
+        "platform_analysis": None,
+        "platform_analysis_status": NOT_ENABLED,
+        "client_analysis": None,
+        "client_analysis_status": NOT_ENABLED,
+    }
+
+
 def call_started(event_id: str, written: Mapping[str, Any], call: CallFacts, at: datetime) -> dict[str, Any]:
-    """Once when a call is registered, and once more when it is dialled; the times are null, as documented."""
+    """Once, for a call that is registered; the times are null, as documented."""
     return {
         "event_type": "call_started",
         "event_id": event_id,

@@ -6,11 +6,25 @@ VALUES ($1, $2, $3, $4, $5)
 RETURNING contact_id
 
 -- name: register
-INSERT INTO call (
-    workspace_id, campaign_id, contact_id, epoch, called_number, calling_number, call_config, next_attempt_at
+WITH registered AS (
+    INSERT INTO call (
+        workspace_id, campaign_id, contact_id, epoch, called_number, calling_number, call_config, next_attempt_at
+    )
+    VALUES ($1, $2, $3, $4, $5, $6, $7, coalesce($8, statement_timestamp()))
+    RETURNING workspace_id, call_id, campaign_id, status, sub_status
+), published AS (
+    INSERT INTO outbox_event (workspace_id, event_type, call_id, payload)
+    SELECT
+        r.workspace_id, 'call_started', r.call_id,
+        jsonb_build_object('campaign_id', r.campaign_id, 'status', r.status, 'sub_status', r.sub_status)
+    FROM registered r
+    JOIN campaign k ON k.workspace_id = r.workspace_id AND k.campaign_id = r.campaign_id
+    WHERE EXISTS (
+        SELECT FROM event_subscription e
+        WHERE e.workspace_id = $1 AND e.event_type = 'call_started' AND (e.agent_id = k.agent_id OR e.agent_id IS NULL)
+    )
 )
-VALUES ($1, $2, $3, $4, $5, $6, $7, coalesce($8, statement_timestamp()))
-RETURNING call_id
+SELECT call_id FROM registered
 
 -- name: wake_dispatchers
 NOTIFY ringoff_due

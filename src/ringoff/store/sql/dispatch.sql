@@ -219,13 +219,10 @@ WITH suppressed AS MATERIALIZED (
 ), published AS (
     INSERT INTO outbox_event (workspace_id, event_type, call_id, payload)
     SELECT
-        x.workspace_id, 'call_completed', x.call_id,
+        x.workspace_id, w.event_type, x.call_id,
         jsonb_build_object('campaign_id', x.campaign_id, 'status', x.status, 'sub_status', x.sub_status)
     FROM skipped x
-    WHERE EXISTS (
-        SELECT FROM event_subscription e
-        WHERE e.workspace_id = $1 AND e.event_type = 'call_completed' AND (e.agent_id = $3 OR e.agent_id IS NULL)
-    )
+    CROSS JOIN events_of_an_end($1, $3, 'cancelled') w (event_type)
 )
 SELECT call_id FROM skipped
 
@@ -413,17 +410,13 @@ WITH input AS (
 ), published AS (
     INSERT INTO outbox_event (workspace_id, event_type, call_id, payload)
     SELECT
-        s.workspace_id, 'call_completed', s.call_id,
+        s.workspace_id, w.event_type, s.call_id,
         jsonb_build_object(
             'campaign_id', s.campaign_id, 'attempt_id', s.attempt_id, 'status', s.status, 'sub_status', s.sub_status,
             'disposition', s.disposition, 'talk_ms', s.talk_ms, 'termination_id', s.termination_id
         )
     FROM settled s
-    WHERE EXISTS (
-        SELECT FROM event_subscription e
-        WHERE e.workspace_id = s.workspace_id AND e.event_type = 'call_completed'
-          AND (e.agent_id = s.agent_id OR e.agent_id IS NULL)
-    )
+    CROSS JOIN LATERAL events_of_an_end(s.workspace_id, s.agent_id, s.status) w (event_type)
 )
 SELECT workspace_id, call_id, status, sub_status, CASE WHEN is_newly_barred THEN termination_id END AS barred_by FROM settled
 
@@ -535,17 +528,13 @@ WITH input AS (
 ), published AS (
     INSERT INTO outbox_event (workspace_id, event_type, call_id, payload)
     SELECT
-        s.workspace_id, 'call_completed', s.call_id,
+        s.workspace_id, w.event_type, s.call_id,
         jsonb_build_object(
             'campaign_id', s.campaign_id, 'attempt_id', s.attempt_id, 'status', s.status, 'sub_status', s.sub_status,
             'disposition', 'indeterminate', 'talk_ms', 0
         )
     FROM settled s
-    WHERE EXISTS (
-        SELECT FROM event_subscription e
-        WHERE e.workspace_id = s.workspace_id AND e.event_type = 'call_completed'
-          AND (e.agent_id = s.agent_id OR e.agent_id IS NULL)
-    )
+    CROSS JOIN LATERAL events_of_an_end(s.workspace_id, s.agent_id, s.status) w (event_type)
 )
 SELECT workspace_id, call_id, status, sub_status, CASE WHEN is_newly_barred THEN termination_id END AS barred_by FROM settled
 

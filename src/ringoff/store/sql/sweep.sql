@@ -80,18 +80,15 @@ WITH batch AS MATERIALIZED (
 ), published AS (
     INSERT INTO outbox_event (workspace_id, event_type, call_id, payload)
     SELECT
-        x.workspace_id, 'call_completed', x.call_id,
+        x.workspace_id, w.event_type, x.call_id,
         jsonb_build_object(
             'campaign_id', x.campaign_id, 'status', 'cancelled', 'sub_status', x.sub_status, 'termination_id', $4::uuid
         )
     FROM swept x
     -- Asked once a batch: the campaign has one agent.
-    WHERE EXISTS (
-        SELECT FROM event_subscription e
-        JOIN campaign k ON k.workspace_id = $1 AND k.campaign_id = $2
-        WHERE e.workspace_id = $1 AND e.event_type = 'call_completed'
-          AND (e.agent_id = k.agent_id OR e.agent_id IS NULL)
-    )
+    CROSS JOIN events_of_an_end(
+        $1, (SELECT k.agent_id FROM campaign k WHERE k.workspace_id = $1 AND k.campaign_id = $2), 'cancelled'
+    ) w (event_type)
     RETURNING event_id
 )
 SELECT
@@ -192,18 +189,14 @@ WITH batch AS MATERIALIZED (
 ), published AS (
     INSERT INTO outbox_event (workspace_id, event_type, call_id, payload)
     SELECT
-        x.workspace_id, 'call_completed', x.call_id,
+        x.workspace_id, w.event_type, x.call_id,
         jsonb_build_object(
             'campaign_id', x.campaign_id, 'status', 'cancelled', 'sub_status', 'USER_TERMINATED',
             'termination_id', $2::uuid
         )
     FROM swept x
     JOIN campaign k ON k.workspace_id = x.workspace_id AND k.campaign_id = x.campaign_id
-    WHERE EXISTS (
-        SELECT FROM event_subscription e
-        WHERE e.workspace_id = $1 AND e.event_type = 'call_completed'
-          AND (e.agent_id = k.agent_id OR e.agent_id IS NULL)
-    )
+    CROSS JOIN LATERAL events_of_an_end($1, k.agent_id, 'cancelled') w (event_type)
     RETURNING event_id
 )
 SELECT

@@ -287,18 +287,14 @@ WITH given AS (
 ), published AS (
     INSERT INTO outbox_event (workspace_id, event_type, call_id, payload)
     SELECT
-        x.workspace_id, 'call_completed', x.call_id,
+        x.workspace_id, w.event_type, x.call_id,
         jsonb_build_object(
             'campaign_id', x.campaign_id, 'status', 'cancelled', 'sub_status', 'USER_TERMINATED',
             'termination_id', x.termination_id
         )
     FROM cancelled x
     JOIN campaign k ON k.workspace_id = x.workspace_id AND k.campaign_id = x.campaign_id
-    WHERE EXISTS (
-        SELECT FROM event_subscription e
-        WHERE e.workspace_id = $1 AND e.event_type = 'call_completed'
-          AND (e.agent_id = k.agent_id OR e.agent_id IS NULL)
-    )
+    CROSS JOIN LATERAL events_of_an_end($1, k.agent_id, 'cancelled') w (event_type)
     RETURNING call_id
 ), closed AS (
     -- After the calls' own events: it waits for all of them to be written.
