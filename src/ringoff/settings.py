@@ -130,6 +130,8 @@ class Settings:
     webhook_timeout_s: float = _setting(30.0, _real(0.1, 300))
     webhook_backoff_s: tuple[float, ...] = _setting((10.0, 60.0, 120.0), _seconds)
     webhook_in_flight_max: int = _setting(50, _whole(1, 1_000))
+    webhook_failures_max: int = _setting(20, _whole(1, 1_000_000))
+    webhook_failing_s: float = _setting(300.0, _real(0, 86_400))
     webhook_allow_private: bool = _setting(False, _yes_or_no)
     pool_max: int = _setting(10, _whole(2, 1_000))
     order_pool_max: int = _setting(4, _whole(1, 1_000))

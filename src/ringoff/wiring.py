@@ -30,7 +30,8 @@ from ringoff.store.postgres import PostgresStore, connect_once
 from ringoff.telephony.kinds import DriverKind, installed_kinds, read_no_config
 from ringoff.telephony.simulated import SimulatedCarrier
 from ringoff.telephony.switchboard import Switchboard
-from ringoff.webhooks.deliverer import Deliverer, WebhookLimits
+from ringoff.webhooks.deliverer import Deliverer
+from ringoff.webhooks.lane import WebhookLimits
 from ringoff.webhooks.sender import Sender
 
 if TYPE_CHECKING:
@@ -114,6 +115,8 @@ async def _deliver(settings: Settings, store: PostgresStore, clock: Clock) -> No
         timeout_s=settings.webhook_timeout_s,
         backoff_s=settings.webhook_backoff_s,
         in_flight_max=settings.webhook_in_flight_max,
+        failures_max=settings.webhook_failures_max,
+        failing_s=settings.webhook_failing_s,
     )
     async with Sender(
         clock, timeout_s=limits.timeout_s, allow_private=settings.webhook_allow_private, connections_max=0

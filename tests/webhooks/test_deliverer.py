@@ -1,70 +1,17 @@
 """Deliveries from the outbox: in the event's transaction, in order per call, at least once, kept when they fail."""
 
-import json
-from collections.abc import Mapping
-
 import pytest
 
-from ringoff.clock import SystemClock
 from ringoff.domain.errors import InvalidInput
 from ringoff.domain.events import EventType
 from ringoff.domain.webhook_records import OpenSubscription
 from ringoff.operations.subscriptions import WebhookEntry, set_webhooks
 from ringoff.store.postgres import PostgresStore
-from ringoff.webhooks.deliverer import Deliverer, WebhookLimits
-from ringoff.webhooks.sender import Sender, Try
+from ringoff.webhooks.lane import WebhookLimits
+from tests.support.subscribers import FIRST, SECOND, URL, Line, deliverer, states, subscribed, write_events
 from tests.support.world import World
 
 pytestmark = pytest.mark.anyio
-
-FIRST, SECOND = "+12025550111", "+12025550112"
-URL = "https://hook.example/x"
-AT_ONCE = WebhookLimits(backoff_s=(0.0, 0.0, 0.0), failures_max=3, failing_s=0.0)
-
-
-class Line(Sender):
-    """The edge of the world: remembers what was sent, answers as it is told."""
-
-    def __init__(self, status: int | None = 204) -> None:
-        self.status = status
-        self.sent: list[tuple[Mapping[str, str], dict[str, object]]] = []
-
-    async def send(self, method: str, url: str, headers: Mapping[str, str], body: bytes) -> Try:
-        self.sent.append((headers, json.loads(body)))
-        return Try(self.status, 1, "said")
-
-
-def deliverer(store: PostgresStore, line: Line, limits: WebhookLimits = AT_ONCE) -> Deliverer:
-    return Deliverer(store=store, clock=SystemClock(), sender=line, limits=limits)
-
-
-async def subscribed(world: World) -> OpenSubscription:
-    entry = WebhookEntry(
-        event_types=[EventType.CALL_COMPLETED], callback_url=URL, headers={"Authorization": "Bearer x"}
-    )
-    [(subscription, secret)] = await set_webhooks(world.store, world.principal, world.agent_id, [entry])
-    assert secret.startswith("whsec_")
-    return subscription
-
-
-async def write_events(world: World, *numbers: str) -> None:
-    """One event for each number's call, in this order."""
-    ids = await world.call_ids()
-    for number in numbers:
-        async with world.store.transaction() as tx:
-            await tx.connection.execute(
-                "INSERT INTO outbox_event (workspace_id, event_type, call_id, payload)"
-                " VALUES ($1, 'call_completed', $2, $3)",
-                world.workspace_id,
-                ids[number],
-                {"campaign_id": str(world.campaigns[0]), "status": "retry", "sub_status": "RETRY_SCHEDULED"},
-            )
-
-
-async def states(world: World) -> list[tuple[str, int]]:
-    async with world.store.transaction() as tx:
-        rows = await tx.connection.fetch("SELECT state, tries FROM webhook_delivery ORDER BY event_id")
-    return [(row["state"], row["tries"]) for row in rows]
 
 
 @pytest.fixture
@@ -74,19 +21,16 @@ async def world(store: PostgresStore) -> World:
     return made
 
 
-async def test_the_events_of_a_call_arrive_in_order_and_another_call_waits_for_none(world: World) -> None:
+async def test_the_events_of_a_call_arrive_in_order(world: World) -> None:
     subscription = await subscribed(world)
     await write_events(world, FIRST, FIRST, SECOND)
     line = Line()
-    assert await deliverer(world.store, line).deliver(subscription) == 2
-    assert {said["to_number"] for _, said in line.sent} == {FIRST, SECOND}
-    assert await deliverer(world.store, line).deliver(subscription) == 1
-    firsts = [int(str(said["event_id"])) for _, said in line.sent if said["to_number"] == FIRST]
-    assert firsts == sorted(firsts)
-    assert len(firsts) == 2
+    assert await deliverer(world.store, line).drain(subscription) == 3
+    assert line.ids_of(FIRST) == sorted(line.ids_of(FIRST))
+    assert (len(line.ids_of(FIRST)), len(line.ids_of(SECOND))) == (2, 1)
     headers, said = line.sent[0]
     assert (headers["Authorization"], headers["webhook-id"]) == ("Bearer x", said["event_id"])
-    assert await deliverer(world.store, line).deliver(subscription) == 0
+    assert await deliverer(world.store, line).drain(subscription) == 0
 
 
 async def test_a_dead_deliverer_loses_nothing_its_lease_runs_out(world: World) -> None:
@@ -95,10 +39,10 @@ async def test_a_dead_deliverer_loses_nothing_its_lease_runs_out(world: World) -
     async with world.store.transaction() as tx:
         [lost] = await tx.webhooks.claim(subscription, 10, 3_600.0)
     line = Line()
-    assert await deliverer(world.store, line).deliver(subscription) == 0
+    assert await deliverer(world.store, line).drain(subscription) == 0
     async with world.store.transaction() as tx:
         await tx.connection.execute("UPDATE webhook_delivery SET next_try_at = now()")
-    assert await deliverer(world.store, line).deliver(subscription) == 1
+    assert await deliverer(world.store, line).drain(subscription) == 1
     assert line.sent[0][1]["event_id"] == str(lost.event_id)
 
 
@@ -107,14 +51,13 @@ async def test_after_the_last_try_an_event_is_kept_and_can_be_sent_again_with_it
     await write_events(world, FIRST)
     line = Line(500)
     deliveries = deliverer(world.store, line, WebhookLimits(backoff_s=(0.0, 0.0, 0.0)))
-    for _ in range(4):
-        assert await deliveries.deliver(subscription) == 1
-    assert await deliveries.deliver(subscription) == 0
+    assert await deliveries.drain(subscription) == 4
+    assert await deliveries.drain(subscription) == 0
     assert await states(world) == [("dropped", 4)]
     async with world.store.transaction() as tx:
         assert await tx.webhooks.redeliver(subscription, 0, 10**9) == 1
     line.status = 200
-    await deliveries.deliver(subscription)
+    await deliveries.drain(subscription)
     assert await states(world) == [("delivered", 1)]
     assert len({str(said["event_id"]) for _, said in line.sent}) == 1
 
@@ -123,8 +66,7 @@ async def test_an_endpoint_that_keeps_failing_is_paused_and_goes_on_where_it_sto
     subscription = await subscribed(world)
     await write_events(world, FIRST, FIRST)
     line = Line(None)
-    for _ in range(3):
-        await deliverer(world.store, line).deliver(subscription)
+    assert await deliverer(world.store, line).drain(subscription) == 3
     paused = "SELECT count(*) FROM event_subscription WHERE paused_at IS NOT NULL AND alarm LIKE '%keeps failing%'"
     assert await world.count(paused) == 1
     async with world.store.transaction() as tx:
@@ -141,7 +83,7 @@ async def test_an_event_is_kept_while_its_delivery_is_pending(world: World) -> N
         await tx.connection.execute("UPDATE outbox_event SET created_at = now() - interval '1 year'")
         await tx.dispatch.prune(1, 100)
     assert await world.count("SELECT count(*) FROM outbox_event") == 1
-    await deliverer(world.store, Line()).deliver(subscription)
+    await deliverer(world.store, Line()).drain(subscription)
     async with world.store.transaction() as tx:
         await tx.dispatch.prune(1, 100)
     assert await world.count("SELECT count(*) FROM outbox_event") == 0
@@ -155,7 +97,7 @@ async def test_nobody_hears_of_another_workspace_or_agent(world: World, store: P
     assert await states(world) == []
     taken = OpenSubscription(stranger.workspace_id, (await subscribed(world)).subscription_id)
     await write_events(world, FIRST)
-    assert await deliverer(store, Line()).deliver(taken) == 0
+    assert await deliverer(store, Line()).drain(taken) == 0
     async with store.transaction() as tx:
         await tx.connection.execute("UPDATE webhook_delivery SET state = 'dropped'")
         assert not await tx.webhooks.resume(taken, 0.0)

@@ -20,11 +20,15 @@ class Subscriber:
 
     def __init__(self) -> None:
         self.paths: list[str] = []
+        self.peers: set[object] = set()
         self.cut = asyncio.Event()
         self.port = 0
 
     async def answer(self, request: web.Request) -> web.StreamResponse:
         self.paths.append(request.path)
+        self.peers.add(request.transport and request.transport.get_extra_info("peername"))
+        if request.path == "/short":
+            return web.Response(text="thanks")
         if request.path == "/redirect":
             return web.Response(status=302, headers={"Location": f"http://127.0.0.1:{self.port}/taken"})
         if request.path == "/never":
@@ -69,6 +73,13 @@ async def test_any_2xx_is_a_delivery_and_a_redirect_is_not_followed() -> None:
         redirected = await sender.send("PUT", f"{root}/redirect", {}, b"{}")
         assert (redirected.status, redirected.is_delivered) == (302, False)
         assert subscriber.paths == ["/fine", "/redirect"]
+
+
+async def test_a_connection_is_used_again_after_an_answer_that_was_read_to_its_end() -> None:
+    async with subscribing() as subscriber, open_sender() as sender:
+        for path in ("empty", "short", "short"):
+            assert (await sender.send("POST", f"http://127.0.0.1:{subscriber.port}/{path}", {}, b"{}")).is_delivered
+        assert len(subscriber.peers) == 1
 
 
 async def test_silence_ends_with_the_timeout() -> None:

@@ -16,6 +16,8 @@ from ringoff.webhooks.address_check import AddressRefused, LookUp, PinnedResolve
 
 EXCERPT_BYTES_MAX = 1_024
 """So much of an answer is read and kept; the rest is never taken from the wire."""
+_KEEP_ALIVE_S = 1.0
+"""Shorter than servers wait: one that closes a connection just when it is used again costs a try."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +53,9 @@ class Sender:
         resolver = threaded if allow_private else PinnedResolver(look_up or threaded.resolve, threaded.close)
         self._session = aiohttp.ClientSession(
             # No DNS cache: a name is judged in the very look-up that is connected to.
-            connector=aiohttp.TCPConnector(resolver=resolver, use_dns_cache=False, limit=connections_max),
+            connector=aiohttp.TCPConnector(
+                resolver=resolver, use_dns_cache=False, limit=connections_max, keepalive_timeout=_KEEP_ALIVE_S
+            ),
             cookie_jar=aiohttp.DummyCookieJar(),
             timeout=aiohttp.ClientTimeout(total=timeout_s),
             auto_decompress=False,
@@ -77,7 +81,10 @@ class Sender:
             try:
                 status = response.status
                 excerpt = (await response.content.read(EXCERPT_BYTES_MAX)).decode("utf-8", "replace")
+                if response.content.at_eof():
+                    response.release()
             finally:
+                # What is not at its end is cut; a connection that was given back stays.
                 response.close()
         except (TimeoutError, aiohttp.ClientError, OSError, ssl.SSLError, InvalidInput, ValueError) as error:
             excerpt = self._why(error)

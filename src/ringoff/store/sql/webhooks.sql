@@ -34,6 +34,10 @@ WITH picked AS MATERIALIZED (
           WHERE o.workspace_id = $1 AND o.subscription_id = $2 AND o.call_id = d.call_id AND o.event_id < d.event_id
             AND o.state = 'pending'
       )
+      AND EXISTS (
+          SELECT FROM event_subscription s
+          WHERE s.workspace_id = $1 AND s.subscription_id = $2 AND s.callback_url IS NOT NULL AND s.paused_at IS NULL
+      )
     ORDER BY d.next_try_at, d.event_id
     LIMIT $3
     FOR UPDATE OF d SKIP LOCKED

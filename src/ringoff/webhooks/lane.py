@@ -1,0 +1,134 @@
+"""The slots of one subscription: each is free again as soon as its own answer is there."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import msgspec
+import structlog
+
+from ringoff.domain.errors import DatabaseUnavailable, SerializationConflict
+from ringoff.domain.webhook_records import Delivery, OpenSubscription, TryOutcome
+from ringoff.order_ports import WebhookStore
+from ringoff.ports import Gate, Store, open_gate
+from ringoff.webhooks.bodies import body_of
+from ringoff.webhooks.sender import Sender, Try
+from ringoff.webhooks.signing import key_of, signed_headers
+
+log = structlog.get_logger()
+
+_LEASE_SPARE_S: Final = 30.0
+"""A lease outlasts its try by this much: what is left to do is one short transaction."""
+
+
+@dataclass(frozen=True, slots=True)
+class WebhookLimits:
+    """Each is a setting, with the documented timing as its default."""
+
+    timeout_s: float = 30.0
+    backoff_s: tuple[float, ...] = (10.0, 60.0, 120.0)
+    """The waits between tries; after the last one an event is dropped, and kept for a redelivery."""
+    in_flight_max: int = 50
+    """Of one subscription, in one process."""
+    failures_max: int = 20
+    failing_s: float = 300.0
+    """So many failures in a row over at least so long pause a subscription."""
+    poll_s: float = 0.2
+
+
+class Lane:
+    """Claims as slots become free; outcomes are written together with the next claim, as many as are there by then."""
+
+    def __init__(
+        self, of: OpenSubscription, *, store: Store, sender: Sender, limits: WebhookLimits, gate: Gate = open_gate
+    ) -> None:
+        self._of = of
+        self._store = store
+        self._sender = sender
+        self._limits = limits
+        self._gate = gate
+        self._taken_count = 0
+        """Slots whose try is on its way, or has an outcome that is not written yet."""
+        self._ended: list[TryOutcome] = []
+        self._wake = asyncio.Event()
+
+    def look_again(self) -> None:
+        """Something has become due, or the database may answer again."""
+        self._wake.set()
+
+    async def run(self) -> int:
+        """Until nothing is due and nothing is on its way; how many tries that took."""
+        tried_count = 0
+        async with asyncio.TaskGroup() as tries:
+            while True:
+                self._wake.clear()
+                claimed = await self._turn()
+                tried_count += len(claimed)
+                for delivery in claimed:
+                    tries.create_task(self._try(delivery))
+                if not self._taken_count:
+                    return tried_count
+                await self._wake.wait()
+
+    async def _turn(self) -> Sequence[Delivery]:
+        """One transaction: what has ended is written, what is due is claimed for the free slots."""
+        ended, self._ended = self._ended, []
+        free_count = self._limits.in_flight_max - self._taken_count + len(ended)
+        if not free_count:
+            return []
+        await self._gate("deliver.before_claim")
+        try:
+            async with self._store.transaction() as tx:
+                if ended:
+                    await self._write(tx.webhooks, ended)
+                claimed = await tx.webhooks.claim(self._of, free_count, self._limits.timeout_s + _LEASE_SPARE_S)
+        except (DatabaseUnavailable, SerializationConflict) as error:
+            log.warning("a delivery waits for the database", reason=error.message)
+            # Their slots stay taken: that bounds what piles up. Written twice, an outcome changes nothing.
+            self._ended = ended + self._ended
+            return []
+        self._taken_count += len(claimed) - len(ended)
+        await self._gate("deliver.claimed")
+        return claimed
+
+    async def _write(self, webhooks: WebhookStore, ended: Sequence[TryOutcome]) -> None:
+        await webhooks.record(self._of, ended)
+        failed = [outcome for outcome in ended if outcome.state != "delivered"]
+        if len(failed) < len(ended):
+            await webhooks.succeeded(self._of)
+        elif await webhooks.failed(
+            self._of,
+            len(failed),
+            self._limits.failures_max,
+            self._limits.failing_s,
+            f"the endpoint keeps failing, last: {failed[-1].status or ''} {failed[-1].excerpt[:200]}",
+        ):
+            log.error("a webhook is paused", subscription=str(self._of.subscription_id))
+
+    async def _try(self, delivery: Delivery) -> None:
+        try:
+            done = await self._send(delivery)
+        except Exception as error:
+            # An event that cannot be made into a request fails alone; the others of its subscriber go on.
+            log.exception("an event could not be sent", event_id=delivery.event_id)
+            done = Try(None, 0, f"could not be sent: {type(error).__name__}")
+        self._ended.append(self._outcome(delivery, done))
+        self._wake.set()
+
+    async def _send(self, delivery: Delivery) -> Try:
+        body = msgspec.json.encode(body_of(delivery))
+        signed = signed_headers(
+            key_of(delivery.signing_secret), str(delivery.event_id), int(delivery.tried_at.timestamp()), body
+        )
+        headers = {"Content-Type": "application/json", **delivery.headers, **signed}
+        return await self._sender.send(delivery.method, delivery.callback_url, headers, body)
+
+    def _outcome(self, delivery: Delivery, done: Try) -> TryOutcome:
+        if done.is_delivered:
+            state, wait_s = "delivered", 0.0
+        elif delivery.tries > len(self._limits.backoff_s):
+            state, wait_s = "dropped", 0.0
+        else:
+            state, wait_s = "pending", self._limits.backoff_s[delivery.tries - 1]
+        return TryOutcome(delivery.event_id, delivery.tries, state, done.status, done.latency_ms, done.excerpt, wait_s)
