@@ -41,6 +41,7 @@ async def run_checks(settings: Settings) -> AsyncIterator[Check]:
             if migrations.is_good:
                 async with _store(dsn) as store:
                     yield await _trunks(store)
+                    yield await _webhooks(store)
                     yield await _invariants(store)
     except DatabaseUnavailable as error:
         yield Check("database", False, error.message)
@@ -111,6 +112,18 @@ async def _trunks(store: PostgresStore) -> Check:
         )
         return Check("trunks", False, words)
     return Check("trunks", True, f"no alarm on any of {len(trunks)}")
+
+
+async def _webhooks(store: PostgresStore) -> Check:
+    async with store.transaction() as tx:
+        paused = await tx.webhooks.paused()
+        age_s = await tx.webhooks.oldest_undelivered_s()
+    waits = "nothing waits" if age_s is None else f"the oldest undelivered event is {age_s:.0f} s old"
+    if paused:
+        # Without the URL, which may hold a token.
+        named = "; ".join(f"{each.event_type} ({each.subscription_id}): {each.alarm}" for each in paused)
+        return Check("webhooks", False, f"paused: {named}; {waits}")
+    return Check("webhooks", True, f"none is paused; {waits}")
 
 
 async def _invariants(store: PostgresStore) -> Check:

@@ -27,7 +27,14 @@ from ringoff.domain.records import (
     UnsettledFence,
 )
 from ringoff.domain.termination import Selector, TerminationOrder
-from ringoff.domain.webhook_records import Delivery, OpenSubscription, TryOutcome
+from ringoff.domain.webhook_records import (
+    Delivery,
+    DeliveryFilter,
+    LoggedDelivery,
+    OpenSubscription,
+    PausedSubscription,
+    TryOutcome,
+)
 
 
 class TerminationStore(Protocol):
@@ -214,6 +221,15 @@ class WebhookStore(Protocol):
     async def resume(self, of: OpenSubscription, lease_s: float) -> bool: ...
     async def redeliver(self, of: OpenSubscription, first_event_id: int, last_event_id: int) -> int:
         """Send what is over once more, from one event to another; how many."""
+
+    async def deliveries(self, workspace_id: WorkspaceId, wanted: DeliveryFilter) -> Sequence[LoggedDelivery]:
+        """A page of the log."""
+
+    async def paused(self) -> Sequence[PausedSubscription]:
+        """Of all workspaces."""
+
+    async def oldest_undelivered_s(self) -> float | None:
+        """The age of the oldest event that waits for some subscriber, paused ones too; None when none does."""
 
 
 class InvariantStore(Protocol):

@@ -227,6 +227,7 @@ def webhook_attacks(ours: Tenant) -> dict[tuple[str, str], Attack]:
             },
             404,
         ),
+        ("GET", f"{NATIVE}/webhooks/deliveries"): ({"params": {"subscription_id": ours.agent_id}}, 200),
         ("POST", f"{NATIVE}/webhooks/resume"): ({"json": {"subscription_id": ours.agent_id}}, 404),
         ("POST", f"{NATIVE}/webhooks/redeliver"): (
             {"json": {"subscription_id": ours.agent_id, "first_event_id": 0, "last_event_id": 9}},

@@ -22,6 +22,8 @@ NAMES = {
     "ringoff_invariants_checked_timestamp_seconds",
     "ringoff_invariant_check_failures",
     "ringoff_terminations_settling",
+    "ringoff_webhooks_paused",
+    "ringoff_webhook_oldest_undelivered_seconds",
 }
 
 

@@ -121,3 +121,33 @@ async def test_bad_input_names_its_field_and_changes_nothing(world: World, entry
         await set_webhooks(world.store, world.principal, world.agent_id, [good, entry])
     assert refused.value.field == field
     assert await world.count("SELECT count(*) FROM event_subscription") == 0
+
+
+async def test_the_log_of_a_subscription_that_has_ended_is_pruned(world: World) -> None:
+    await subscribed(world)
+    await write_events(world, FIRST, SECOND)
+    async with world.store.transaction() as tx:
+        await tx.subscriptions.replace(world.workspace_id, world.agent_id, [])
+    kept = await subscribed(world)
+    await write_events(world, FIRST)
+    async with world.store.transaction() as tx:
+        await tx.dispatch.prune(1, 100)
+        rows = await tx.connection.fetch("SELECT subscription_id FROM webhook_delivery")
+    assert [row["subscription_id"] for row in rows] == [kept.subscription_id]
+
+
+async def test_the_age_of_what_waits_is_that_of_the_oldest_event_and_paused_ones_are_named(world: World) -> None:
+    subscription = await subscribed(world)
+    async with world.store.transaction() as tx:
+        assert await tx.webhooks.oldest_undelivered_s() is None
+    await write_events(world, FIRST, SECOND)
+    async with world.store.transaction() as tx:
+        await tx.connection.execute(
+            "UPDATE outbox_event SET created_at = now() - interval '1 hour'"
+            " WHERE event_id = (SELECT min(event_id) FROM outbox_event)"
+        )
+        await tx.connection.execute("UPDATE event_subscription SET paused_at = now(), alarm = 'keeps failing'")
+    async with world.store.transaction() as tx:
+        assert 3_600 <= (await tx.webhooks.oldest_undelivered_s() or 0) < 7_200
+        [paused] = await tx.webhooks.paused()
+    assert (paused.subscription_id, paused.alarm) == (subscription.subscription_id, "keeps failing")

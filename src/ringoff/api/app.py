@@ -15,6 +15,7 @@ from ringoff.api.carriers import carrier_routes
 from ringoff.api.errors import ErrorShape, plain_response
 from ringoff.api.native import (
     api_keys,
+    deliveries,
     handlings,
     health,
     number_pools,
@@ -80,6 +81,7 @@ _TABLES: Final[tuple[RouteTable, ...]] = (
     suppressions.ROUTES,
     subscriptions.ROUTES,
     webhooks.ROUTES,
+    deliveries.ROUTES,
     trunks.ROUTES,
     handlings.ROUTES,
     numbers.ROUTES,

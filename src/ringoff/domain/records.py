@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from ringoff.domain.call_config import CallConfig
 from ringoff.domain.identifiers import (
@@ -286,6 +287,13 @@ class Subscription:
     agent_id: AgentId | None
     event_type: str
     created_at: datetime
+    subscription_id: UUID
+    callback_url: str | None
+    """None: its events are written, and sent to nobody."""
+    method: str
+    paused_at: datetime | None
+    alarm: str | None
+    """Why it is paused."""
 
 
 @dataclass(frozen=True, slots=True)

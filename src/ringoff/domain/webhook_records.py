@@ -55,3 +55,51 @@ class TryOutcome:
     latency_ms: int
     excerpt: str
     wait_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryCursor:
+    """Where a page of the log has ended: the next one is below it."""
+
+    event_id: int
+    subscription_id: UUID
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeliveryFilter:
+    """A page of the log, newest event first; None means no restriction."""
+
+    subscription_id: UUID | None = None
+    event_type: str | None = None
+    state: str | None = None
+    call_id: UUID | None = None
+    since: datetime | None = None
+    """Events written from this instant on, aware UTC."""
+    below: DeliveryCursor | None = None
+    limit: int = 50
+
+
+@dataclass(frozen=True, slots=True)
+class LoggedDelivery:
+    """How far one event has come to one subscriber; what is said of the last try is None before it has ended."""
+
+    event_id: int
+    call_id: UUID | None
+    state: str
+    tries: int
+    status: int | None
+    latency_ms: int | None
+    excerpt: str | None
+    event_at: datetime
+    tried_at: datetime | None
+    next_try_at: datetime | None
+    subscription_id: UUID
+    event_type: str
+
+
+@dataclass(frozen=True, slots=True)
+class PausedSubscription:
+    workspace_id: WorkspaceId
+    subscription_id: UUID
+    event_type: str
+    alarm: str

@@ -32,6 +32,17 @@ class Metrics:
             registry=self._registry,
         )
 
+        self.webhooks_paused = Gauge(
+            "ringoff_webhooks_paused",
+            "Subscriptions that are paused because their endpoint keeps failing.",
+            registry=self._registry,
+        )
+        self.webhook_oldest_s = Gauge(
+            "ringoff_webhook_oldest_undelivered_seconds",
+            "Age of the oldest event that waits for some subscriber, paused ones too; 0 when none does.",
+            registry=self._registry,
+        )
+
     def render(self) -> bytes:
         """The text exposition format."""
         return generate_latest(self._registry)

@@ -12,7 +12,7 @@ from ringoff.domain.errors import InvalidInput, NotFound
 from ringoff.domain.events import EventType
 from ringoff.domain.identifiers import AgentId
 from ringoff.domain.records import Subscription
-from ringoff.domain.webhook_records import OpenSubscription
+from ringoff.domain.webhook_records import DeliveryFilter, LoggedDelivery, OpenSubscription
 from ringoff.domain.webhook_url import check_url
 from ringoff.domain.workspace import Principal
 from ringoff.ports import Store
@@ -104,6 +104,12 @@ async def redeliver(
     async with store.transaction() as tx:
         subscription = OpenSubscription(principal.workspace_id, subscription_id)
         return await tx.webhooks.redeliver(subscription, first_event_id, last_event_id)
+
+
+async def list_deliveries(store: Store, principal: Principal, wanted: DeliveryFilter) -> Sequence[LoggedDelivery]:
+    """A page of the workspace's log, as far back as events are kept."""
+    async with store.transaction() as tx:
+        return await tx.webhooks.deliveries(principal.workspace_id, wanted)
 
 
 def new_signing_secret() -> str:

@@ -293,15 +293,15 @@ class PostgresDispatch:
         )
 
     async def prune(self, outbox_keep_h: int, count_max: int) -> int:
+        event_count = await self._connection.fetchval(_UPKEEP["prune_outbox"], count_max, outbox_keep_h)
         statuses = [
             await self._connection.execute(_UPKEEP["prune_pace_grants"], count_max),
-            await self._connection.execute(_UPKEEP["prune_outbox"], count_max, outbox_keep_h),
             await self._connection.execute(_UPKEEP["prune_idempotency_keys"], count_max, IDEMPOTENCY_KEEP_H),
             await self._connection.execute(_UPKEEP["prune_releases"], count_max),
             await self._connection.execute(_UPKEEP["prune_callbacks"], count_max),
             await self._connection.execute(_UPKEEP["prune_deliveries"], count_max),
         ]
-        return sum(row_count(status) for status in statuses)
+        return int(event_count) + sum(row_count(status) for status in statuses)
 
 
 def _expired(columns: dict[str, Any]) -> ExpiredAttempt:

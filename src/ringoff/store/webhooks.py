@@ -1,14 +1,24 @@
 """Deliveries of events against PostgreSQL."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Final
+from uuid import UUID
 
 from ringoff.domain.identifiers import AgentId, WorkspaceId
-from ringoff.domain.webhook_records import Delivery, OpenSubscription, TryOutcome
+from ringoff.domain.webhook_records import (
+    Delivery,
+    DeliveryCursor,
+    DeliveryFilter,
+    LoggedDelivery,
+    OpenSubscription,
+    PausedSubscription,
+    TryOutcome,
+)
 from ringoff.store.connection import Connection, row_count
 from ringoff.store.sql_loader import load
 
 _SQL = load("webhooks")
+_EVENT_ID_MAX: Final = 2**63 - 1
 
 
 class PostgresWebhooks:
@@ -72,6 +82,31 @@ class PostgresWebhooks:
             _SQL["redeliver"], of.workspace_id, of.subscription_id, first_event_id, last_event_id
         )
         return row_count(status)
+
+    async def deliveries(self, workspace_id: WorkspaceId, wanted: DeliveryFilter) -> Sequence[LoggedDelivery]:
+        below = wanted.below or DeliveryCursor(_EVENT_ID_MAX, UUID(int=2**128 - 1))
+        arguments = [
+            workspace_id,
+            wanted.subscription_id,
+            wanted.event_type,
+            wanted.state,
+            below.event_id,
+            below.subscription_id,
+            wanted.since,
+            wanted.limit,
+        ]
+        if wanted.call_id is None:
+            rows = await self._connection.fetch(_SQL["deliveries"], *arguments)
+        else:
+            rows = await self._connection.fetch(_SQL["deliveries_of_call"], *arguments, wanted.call_id)
+        return [LoggedDelivery(**dict(row)) for row in rows]
+
+    async def paused(self) -> Sequence[PausedSubscription]:
+        return [PausedSubscription(**dict(row)) for row in await self._connection.fetch(_SQL["paused"])]
+
+    async def oldest_undelivered_s(self) -> float | None:
+        age_s = await self._connection.fetchval(_SQL["oldest_undelivered_s"])
+        return None if age_s is None else float(age_s)
 
 
 def _plain(row: dict[str, Any]) -> dict[str, Any]:

@@ -10,7 +10,7 @@ SELECT $1, $2, t.event_type FROM unnest($3::text[]) AS t (event_type)
 ON CONFLICT DO NOTHING
 
 -- name: all
-SELECT agent_id, event_type, created_at
+SELECT agent_id, event_type, created_at, subscription_id, callback_url, method, paused_at, alarm
 FROM event_subscription
 WHERE workspace_id = $1
 ORDER BY agent_id NULLS FIRST, event_type

@@ -12,19 +12,29 @@ WHERE ctid = ANY(ARRAY(
 ))
 
 -- name: prune_outbox
-DELETE FROM outbox_event
-WHERE ctid = ANY(ARRAY(
-    SELECT e.ctid
-    FROM outbox_event e
-    WHERE e.created_at < statement_timestamp() - make_interval(hours => $2)
-      AND NOT EXISTS (
-          SELECT FROM webhook_delivery d
-          JOIN event_subscription s ON s.workspace_id = d.workspace_id AND s.subscription_id = d.subscription_id
-          WHERE d.workspace_id = e.workspace_id AND d.event_id = e.event_id AND d.state = 'pending'
-      )
-    ORDER BY e.created_at
-    LIMIT $1
-))
+-- With an event goes what the log says of its deliveries.
+WITH gone AS (
+    DELETE FROM outbox_event
+    WHERE ctid = ANY(ARRAY(
+        SELECT e.ctid
+        FROM outbox_event e
+        WHERE e.created_at < statement_timestamp() - make_interval(hours => $2)
+          AND NOT EXISTS (
+              SELECT FROM webhook_delivery d
+              JOIN event_subscription s ON s.workspace_id = d.workspace_id AND s.subscription_id = d.subscription_id
+              WHERE d.workspace_id = e.workspace_id AND d.event_id = e.event_id AND d.state = 'pending'
+          )
+        ORDER BY e.created_at
+        LIMIT $1
+    ))
+    RETURNING workspace_id, event_id
+), unlogged AS (
+    DELETE FROM webhook_delivery d
+    USING gone g, event_subscription s
+    WHERE s.workspace_id = g.workspace_id
+      AND d.workspace_id = g.workspace_id AND d.subscription_id = s.subscription_id AND d.event_id = g.event_id
+)
+SELECT count(*) FROM gone
 
 -- name: prune_idempotency_keys
 DELETE FROM idempotency_key
@@ -54,11 +64,28 @@ WHERE ctid = ANY(ARRAY(
 ))
 
 -- name: prune_deliveries
--- An event is kept as long as a delivery of it is pending; when it is gone, so are they.
+-- Of subscriptions that have ended. The walk goes from one subscription to the next along the primary key.
+WITH RECURSIVE known AS (
+    (SELECT d.workspace_id, d.subscription_id FROM webhook_delivery d ORDER BY d.workspace_id, d.subscription_id LIMIT 1)
+    UNION ALL
+    SELECT n.workspace_id, n.subscription_id
+    FROM known k
+    CROSS JOIN LATERAL (
+        SELECT d.workspace_id, d.subscription_id
+        FROM webhook_delivery d
+        WHERE (d.workspace_id, d.subscription_id) > (k.workspace_id, k.subscription_id)
+        ORDER BY d.workspace_id, d.subscription_id
+        LIMIT 1
+    ) n
+)
 DELETE FROM webhook_delivery
 WHERE ctid = ANY(ARRAY(
     SELECT d.ctid
-    FROM webhook_delivery d
-    WHERE NOT EXISTS (SELECT FROM outbox_event e WHERE e.workspace_id = d.workspace_id AND e.event_id = d.event_id)
+    FROM known k
+    JOIN webhook_delivery d ON d.workspace_id = k.workspace_id AND d.subscription_id = k.subscription_id
+    WHERE NOT EXISTS (
+        SELECT FROM event_subscription s
+        WHERE s.workspace_id = k.workspace_id AND s.subscription_id = k.subscription_id
+    )
     LIMIT $1
 ))

@@ -124,3 +124,52 @@ UPDATE webhook_delivery d
 SET state = 'pending', tries = 0, next_try_at = clock_timestamp()
 WHERE d.workspace_id = $1 AND d.subscription_id = $2 AND d.event_id BETWEEN $3 AND $4 AND d.state IN ('delivered', 'dropped')
   AND EXISTS (SELECT FROM outbox_event e WHERE e.workspace_id = $1 AND e.event_id = d.event_id)
+
+-- name: deliveries
+-- The log, newest first, below a cursor: along each subscription's own key, so that it needs no index of its own.
+SELECT d.*, s.subscription_id, s.event_type
+FROM event_subscription s
+CROSS JOIN LATERAL (
+    SELECT o.event_id, o.call_id, o.state, o.tries, o.status, o.latency_ms, o.excerpt, e.created_at AS event_at, o.tried_at,
+        CASE WHEN o.state = 'pending' THEN o.next_try_at END AS next_try_at
+    FROM webhook_delivery o
+    JOIN outbox_event e ON e.workspace_id = $1 AND e.event_id = o.event_id
+    WHERE o.workspace_id = $1 AND o.subscription_id = s.subscription_id
+      AND o.event_id <= $5 AND (o.event_id, s.subscription_id) < ($5, $6::uuid)
+      AND ($4::text IS NULL OR o.state = $4) AND ($7::timestamptz IS NULL OR e.created_at >= $7)
+    ORDER BY o.event_id DESC
+    LIMIT $8
+) d
+WHERE s.workspace_id = $1 AND ($2::uuid IS NULL OR s.subscription_id = $2) AND ($3::text IS NULL OR s.event_type = $3)
+ORDER BY d.event_id DESC, s.subscription_id DESC
+LIMIT $8
+
+-- name: deliveries_of_call
+-- The same of one call, which has few events.
+SELECT o.event_id, o.call_id, o.state, o.tries, o.status, o.latency_ms, o.excerpt, e.created_at AS event_at, o.tried_at,
+    CASE WHEN o.state = 'pending' THEN o.next_try_at END AS next_try_at, s.subscription_id, s.event_type
+FROM outbox_event e
+JOIN event_subscription s ON s.workspace_id = $1 AND s.event_type = e.event_type
+JOIN webhook_delivery o ON o.workspace_id = $1 AND o.subscription_id = s.subscription_id AND o.event_id = e.event_id
+WHERE e.workspace_id = $1 AND e.call_id = $9
+  AND (o.event_id, s.subscription_id) < ($5, $6::uuid)
+  AND ($2::uuid IS NULL OR s.subscription_id = $2) AND ($3::text IS NULL OR s.event_type = $3)
+  AND ($4::text IS NULL OR o.state = $4) AND ($7::timestamptz IS NULL OR e.created_at >= $7)
+ORDER BY o.event_id DESC, s.subscription_id DESC
+LIMIT $8
+
+-- name: paused
+SELECT workspace_id, subscription_id, event_type, alarm FROM event_subscription WHERE paused_at IS NOT NULL ORDER BY paused_at
+
+-- name: oldest_undelivered_s
+SELECT extract(epoch FROM clock_timestamp() - min(e.created_at))::float8
+FROM workspace w
+CROSS JOIN LATERAL (
+    SELECT d.event_id
+    FROM webhook_delivery d
+    JOIN event_subscription s ON s.workspace_id = d.workspace_id AND s.subscription_id = d.subscription_id
+    WHERE d.workspace_id = w.workspace_id AND d.state = 'pending'
+    ORDER BY d.event_id
+    LIMIT 1
+) o
+JOIN outbox_event e ON e.workspace_id = w.workspace_id AND e.event_id = o.event_id
