@@ -163,6 +163,63 @@ async def test_the_first_version_of_the_address_also_shows_subscriptions(
     assert subscribed == [{"event_type": ["call_completed"]}]
 
 
+HOOK = {"event_type": ["call_completed", "call_started"], "callback_url": "https://hook.example/x"}
+SECRET = {"Authorization": "Bearer secret"}
+
+
+async def test_event_subscriptions_are_set_as_documented_and_shown_without_their_headers(
+    client: httpx2.AsyncClient, tenant: Tenant
+) -> None:
+    wishes = [
+        HOOK | {"headers": SECRET, "method_type": "PUT"},
+        {"event_type": "all_processing_completed", "callback_url": "https://hook.example/y"},
+    ]
+    answer = await edit(client, tenant, "edit_event_subscriptions", event_subscriptions=wishes)
+    assert (answer.status_code, answer.json()) == (
+        200,
+        {"message": "Agent updated successfully!", "agent_id": tenant.agent_id},
+    )
+    newer = [{"event_type": ["call_started"], "callback_url": "https://hook.example/z"}]
+    assert (await edit(client, tenant, "edit_event_subscriptions", event_subscriptions=newer)).status_code == 200
+    shown = await client.get(f"{V1}/{tenant.agent_id}", headers=tenant.headers)
+    assert sorted(shown.json()["agents"]["event_subscriptions"], key=lambda each: str(each["callback_url"])) == [
+        {"event_type": ["call_completed"], "callback_url": "https://hook.example/x", "method_type": "PUT"},
+        {"event_type": ["all_processing_completed"], "callback_url": "https://hook.example/y", "method_type": "POST"},
+        {"event_type": ["call_started"], "callback_url": "https://hook.example/z", "method_type": "POST"},
+    ]
+    assert "secret" not in shown.text
+
+
+@pytest.mark.parametrize(
+    ("wishes", "said"),
+    [
+        ([], "event_subscriptions: Expected `array` of length >= 1"),
+        ([HOOK | {"event_type": "call_ended"}], "event_subscriptions[0].event_type"),
+        ([HOOK | {"event_type": []}], "event_subscriptions[0].event_type"),
+        ([HOOK, HOOK | {"event_type": ["termination_settled"]}], "event_subscriptions[1]: termination_settled"),
+        ([HOOK, HOOK | {"callback_url": "http://10.0.0.1/"}], "event_subscriptions[1]: callback_url names a private"),
+        ([HOOK | {"method_type": "GET"}], "event_subscriptions[0]: method_type must be"),
+        ([HOOK | {"headers": {"Host": "x"}}], "event_subscriptions[0]: headers[0]"),
+        ([HOOK | {"secret": "x"}], "event_subscriptions[0]"),
+    ],
+)
+async def test_a_bad_event_subscription_names_its_place_and_changes_nothing(
+    client: httpx2.AsyncClient, tenant: Tenant, wishes: list[dict[str, Any]], said: str
+) -> None:
+    answer = await edit(client, tenant, "edit_event_subscriptions", event_subscriptions=wishes)
+    assert answer.status_code == 400, answer.text
+    assert said in answer.json()["detail"]
+    shown = await client.get(f"{V1}/{tenant.agent_id}", headers=tenant.headers)
+    assert shown.json()["agents"]["event_subscriptions"] == []
+
+
+async def test_event_subscriptions_of_a_strangers_agent_are_not_set(
+    client: httpx2.AsyncClient, tenant: Tenant, stranger: Tenant
+) -> None:
+    answer = await edit(client, stranger, "edit_event_subscriptions", tenant.agent_id, event_subscriptions=[HOOK])
+    assert (answer.status_code, answer.json()["detail"]) == (404, "Agent not found")
+
+
 WRONG_PROMPTS: list[tuple[dict[str, Any], str]] = [
     ({}, "Missing required field: agent_prompt (of edit_prompt)"),
     ({"agent_prompt": None}, "Missing required field: agent_prompt (of edit_prompt)"),

@@ -64,11 +64,15 @@ async def set_webhooks(
 ) -> Sequence[tuple[OpenSubscription, str]]:
     """One URL for each event type of one agent, or (None) of the workspace; the newest wins, others stay as they are.
 
-    Returns each subscription with its signing secret, in the order given. Raises ``InvalidInput`` with the field,
-    before anything is changed, and ``NotFound``. An address is judged again whenever it is connected to.
+    Returns each subscription with its signing secret, in the order given. Raises ``InvalidInput`` with the field
+    and the entry's position, before anything is changed, and ``NotFound``. An address is judged again whenever
+    it is connected to.
     """
-    for entry in entries:
-        _check(entry, agent_id, allow_private=allow_private)
+    for position, entry in enumerate(entries):
+        try:
+            _check(entry, agent_id, allow_private=allow_private)
+        except InvalidInput as error:
+            raise InvalidInput(error.message, field=error.field, position=position) from error
     async with store.transaction() as tx:
         if agent_id is not None and await tx.workspaces.agent(principal.workspace_id, agent_id) is None:
             raise NotFound("Agent not found", field="agent_id")

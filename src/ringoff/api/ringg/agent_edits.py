@@ -1,6 +1,6 @@
 """``PATCH /agent/v1``: one edit of an agent, by the name of its operation."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Final, Literal
 from uuid import UUID
@@ -14,10 +14,12 @@ from ringoff.api.routing import RouteTable
 from ringoff.api.services import Services
 from ringoff.domain.agent_prompt import WHOLE_PROMPT
 from ringoff.domain.errors import InvalidInput
+from ringoff.domain.events import EventType
 from ringoff.domain.identifiers import AgentId, NumberId
 from ringoff.domain.workspace import Principal
 from ringoff.operations import agents
 from ringoff.operations.agents import AgentEdit
+from ringoff.operations.subscriptions import WebhookEntry, set_webhooks
 
 ROUTES = RouteTable("/ca/api/v0", ErrorShape.DETAIL, "agents")
 
@@ -25,12 +27,14 @@ PROMPT_LENGTH_MAX: Final = 50_000
 """Characters of a prompt that is written as a whole, titles included."""
 SECTIONS_MAX: Final = 100
 INTRO_LENGTH_MAX: Final = 2_000
+SUBSCRIPTIONS_MAX: Final = 20
 
 
 Operation = Literal[
     "attach_inbound_number",
     "edit_agent_display_name",
     "edit_custom_vars",
+    "edit_event_subscriptions",
     "edit_intro_message",
     "edit_language",
     "edit_prompt",
@@ -50,6 +54,15 @@ class PromptSections(msgspec.Struct, forbid_unknown_fields=True):
     prompt_sections: Annotated[list[PromptSection], msgspec.Meta(min_length=1, max_length=SECTIONS_MAX)]
 
 
+class WebhookWish(msgspec.Struct, forbid_unknown_fields=True):
+    event_type: EventType | Annotated[list[EventType], msgspec.Meta(min_length=1, max_length=len(EventType))]
+    """An array since March 2026, one word before; both are sent by clients."""
+    callback_url: str
+    headers: dict[str, str] = {}
+    """Sent with each try and never shown again."""
+    method_type: str = "POST"
+
+
 class AgentEditRequest(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
     """Beside ``operation`` and ``agent_id``, exactly the fields of the operation."""
 
@@ -58,6 +71,9 @@ class AgentEditRequest(msgspec.Struct, forbid_unknown_fields=True, omit_defaults
     agent_display_name: Annotated[str, msgspec.Meta(min_length=1, max_length=agents.NAME_LENGTH_MAX)] | None = None
     agent_prompt: Annotated[str, msgspec.Meta(max_length=PROMPT_LENGTH_MAX)] | PromptSections | None = None
     custom_variables: Variables | None = None
+    event_subscriptions: (
+        Annotated[list[WebhookWish], msgspec.Meta(min_length=1, max_length=SUBSCRIPTIONS_MAX)] | None
+    ) = None
     intro_message: Annotated[str, msgspec.Meta(max_length=INTRO_LENGTH_MAX)] | None = None
     language: Language | None = None
     number_id: UUID | None = None
@@ -117,6 +133,7 @@ _EDITS: Final[dict[str, _Edit]] = {
     "edit_voice": _Edit("voice_id", _VOICE_FIELDS, _voices),
     "edit_secondary_voice": _Edit("secondary_voice_id", _VOICE_FIELDS, _voices),
 }
+_SUBSCRIPTIONS: Final = "edit_event_subscriptions"
 _NUMBERS: Final = {"attach_inbound_number": agents.attach_number, "remove_inbound_number": agents.detach_number}
 
 _BY_THE_AGENT: Final = "what is heard and said is the work of the software behind the agent's handling: set it there"
@@ -137,11 +154,11 @@ _NOT_OFFERED: Final = {
     ),
     "edit_agent_whitelisted_domains": "there are no calls from web pages",
     "edit_api_settings": "an agent calls no APIs here; the software behind its handling may",
-    "edit_event_subscriptions": "PUT /api/v1/webhooks sets where events go; not all event types are sent yet",
     "edit_extract_callee_name": "give smart_formatter.extract_first_name with each call",
 }
 
-OPERATIONS: Final = frozenset({*_EDITS, *_NUMBERS, *_NOT_OFFERED})
+_OFFERED: Final = frozenset({*_EDITS, *_NUMBERS, _SUBSCRIPTIONS})
+OPERATIONS: Final = _OFFERED | _NOT_OFFERED.keys()
 """All that the compatible API knows, those that are refused too."""
 
 
@@ -154,11 +171,37 @@ async def edit_agent(services: Services, principal: Principal, body: dict[str, A
     if edit := _EDITS.get(operation):
         _require_fields(body, operation, edit.needs, edit.takes)
         await agents.edit_agent(services.store, principal, agent_id, edit.change(wish))
+    elif operation == _SUBSCRIPTIONS:
+        _require_fields(body, operation, "event_subscriptions", frozenset())
+        await _set_webhooks(services, principal, agent_id, wish.event_subscriptions or [])
     else:
         _require_fields(body, operation, "number_id", frozenset())
         assert wish.number_id is not None, "required above"
         await _NUMBERS[operation](services.store, principal, agent_id, NumberId(wish.number_id))
     return EditedAgentAnswer(agent_id=str(agent_id))
+
+
+async def _set_webhooks(
+    services: Services, principal: Principal, agent_id: AgentId, wishes: Sequence[WebhookWish]
+) -> None:
+    """One URL for each event type, the newest wins; types that are not named stay as they are."""
+    entries = [
+        WebhookEntry(
+            event_types=wish.event_type if isinstance(wish.event_type, list) else [wish.event_type],
+            callback_url=wish.callback_url,
+            headers=wish.headers,
+            method=wish.method_type,
+        )
+        for wish in wishes
+    ]
+    try:
+        await set_webhooks(
+            services.store, principal, agent_id, entries, allow_private=services.limits.webhook_allow_private
+        )
+    except InvalidInput as error:
+        raise InvalidInput(
+            f"event_subscriptions[{error.position}]: {error.message}", field="event_subscriptions"
+        ) from error
 
 
 def _operation(body: dict[str, Any]) -> str:
@@ -168,8 +211,8 @@ def _operation(body: dict[str, Any]) -> str:
         raise InvalidInput("Missing required field: operation", field="operation")
     if isinstance(operation, str) and operation in _NOT_OFFERED:
         raise InvalidInput(f"operation {operation} is not supported: {_NOT_OFFERED[operation]}", field="operation")
-    if not isinstance(operation, str) or operation not in {*_EDITS, *_NUMBERS}:
-        known = ", ".join(sorted((*_EDITS, *_NUMBERS)))
+    if not isinstance(operation, str) or operation not in _OFFERED:
+        known = ", ".join(sorted(_OFFERED))
         raise InvalidInput(f"operation must be one of {known}", field="operation")
     return operation
 

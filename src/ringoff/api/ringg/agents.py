@@ -94,8 +94,12 @@ class AgentView(msgspec.Struct):
     secondary_voice_id: str | None = None
 
 
-class EventSubscription(msgspec.Struct):
+class EventSubscription(msgspec.Struct, omit_defaults=True):
+    """Event types with one URL, without its headers: they may be secrets. Without a URL, they are sent to nobody."""
+
     event_type: list[str]
+    callback_url: str | None = None
+    method_type: str | None = None
 
 
 class SubscribedAgentView(AgentView, kw_only=True):
@@ -200,10 +204,16 @@ async def read_agent_v1(services: Services, principal: Principal, agent_id: UUID
     """One agent, with the events that are sent about its calls."""
     agent = await agents.read_agent(services.store, principal, AgentId(agent_id))
     of_workspace = await subscriptions.list_subscriptions(services.store, principal)
-    event_types = [subscription.event_type for subscription in of_workspace if subscription.agent_id == agent.agent_id]
+    by_target: dict[tuple[str | None, str | None], list[str]] = {}
+    for each in of_workspace:
+        if each.agent_id == agent.agent_id:
+            target = (None, None) if each.callback_url is None else (each.callback_url, each.method)
+            by_target.setdefault(target, []).append(each.event_type)
     shown = msgspec.structs.asdict(_shown(agent))
     return SubscribedAgentAnswer(
-        SubscribedAgentView(**shown, event_subscriptions=[EventSubscription(event_types)] if event_types else [])
+        SubscribedAgentView(
+            **shown, event_subscriptions=[EventSubscription(types, *target) for target, types in by_target.items()]
+        )
     )
 
 
