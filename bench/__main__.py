@@ -24,6 +24,7 @@ from bench import (
     sweep,
     terminate,
     upload,
+    webhooks,
 )
 from bench.figures import Say, Verdict, table
 from bench.machine import describe
@@ -42,6 +43,7 @@ PARTS: dict[str, Part] = {
     "upload": upload.measure,
     "large_list": large_list.measure,
     "dials": dials.measure,
+    "webhooks": webhooks.measure,
     "sip": sip.measure,
     "asterisk": asterisk.measure,
     "rivals": side_by_side.measure,

@@ -32,13 +32,13 @@ class ProcessorUse:
             self.machine_s - earlier.machine_s,
         )
 
-    def words(self, seconds: float, dials: float) -> str:
-        """Cores in use, and what one dial costs: the part that a busy neighbour does not change much."""
+    def words(self, seconds: float, count: float, what: str = "dial") -> str:
+        """Cores in use, and what one of them costs: the part that a busy neighbour does not change much."""
         others_s = max(self.machine_s - self.server_s - self.postgres_s, 0.0)
         return (
             f"cores in use: server {self.server_s / seconds:.2f}, PostgreSQL {self.postgres_s / seconds:.2f},"
             f" everything else {others_s / seconds:.2f};"
-            f" per dial {self.server_s / dials * 1e6:.0f} + {self.postgres_s / dials * 1e6:.0f} us"
+            f" per {what} {self.server_s / count * 1e6:.0f} + {self.postgres_s / count * 1e6:.0f} us"
         )
 
 

@@ -48,6 +48,11 @@ class Sizes:
     asterisk_talks: int = 100
     asterisk_frames: int = 400
     """Of 20 ms, spoken by each agent."""
+    hook_events: int = 20_000
+    hook_per_s: int = 200
+    hook_window_s: float = 6.0
+    hook_turns: int = 3
+    """Windows without a dead subscriber and with one, in turns."""
 
 
 QUICK = Sizes(
@@ -81,6 +86,9 @@ QUICK = Sizes(
     asterisk_step_s=1.0,
     asterisk_talks=2,
     asterisk_frames=50,
+    hook_events=200,
+    hook_window_s=0.3,
+    hook_turns=1,
 )
 
 

@@ -80,7 +80,7 @@ def up(*, host: str | None = None, port: int | None = None, data_dir: Path | Non
 
 @app.command
 def dispatch(*, data_dir: Path | None = None) -> int:
-    """Run the dialling loops alone, beside a server on the same database.
+    """Run the dialling loops and the delivery of webhooks, beside a server on the same database.
 
     Parameters
     ----------

@@ -95,13 +95,14 @@ async def _warn_of_another_key(store: PostgresStore, settings: Settings) -> None
 
 
 async def run_dispatch(settings: Settings, *, say: Say) -> None:
-    """The dialling loops alone, until a signal."""
+    """The dialling loops, and what delivers events, until a signal."""
     clock = SystemClock()
     async with opened_store(settings) as opened:
         supervisor = _supervisor(settings, opened.store, clock)
         with _stop_signals() as stopping:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(_dial(supervisor, stopping))
+                tasks.create_task(_until_stopped(_deliver(settings, opened.store, clock), stopping))
                 if opened.postgres is not None:
                     tasks.create_task(_keep_running(opened.postgres, stopping))
                 tasks.create_task(_until_stopped(_collector(supervisor, clock).run(), stopping))

@@ -67,7 +67,7 @@ def test_up_prints_its_first_key_serves_and_stops_its_database(data_dir: Path) -
             assert client.workspace.get().name == "Another one"
 
         code, printed = run_to_end("doctor", *directory)
-        assert (code, [line[:4] for line in printed.splitlines()]) == (0, ["ok  "] * 6)
+        assert (code, [line[:4] for line in printed.splitlines()]) == (0, ["ok  "] * 7)
 
         code, printed = run_to_end("up", *directory, "--port", url.rpartition(":")[2])
         assert (code, "Address already in use" in printed) == (1, True)

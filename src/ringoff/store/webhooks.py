@@ -48,6 +48,7 @@ class PostgresWebhooks:
         return [OpenSubscription(**dict(row)) for row in await self._connection.fetch(_SQL["open"])]
 
     async def claim(self, of: OpenSubscription, count_max: int, lease_s: float) -> Sequence[Delivery]:
+        await self._connection.execute(_SQL["need_not_be_durable"])
         rows = await self._connection.fetch(_SQL["claim"], of.workspace_id, of.subscription_id, count_max, lease_s)
         return [Delivery(workspace_id=of.workspace_id, **_plain(dict(row))) for row in rows]
 

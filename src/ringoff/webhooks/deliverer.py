@@ -44,7 +44,14 @@ class Deliverer:
 
     async def drain(self, subscription: OpenSubscription) -> int:
         """Everything that is due for one subscriber; how many tries that took."""
-        lane = Lane(subscription, store=self._store, sender=self._sender, limits=self._limits, gate=self._gate)
+        lane = Lane(
+            subscription,
+            store=self._store,
+            clock=self._clock,
+            sender=self._sender,
+            limits=self._limits,
+            gate=self._gate,
+        )
         self._lanes[subscription.subscription_id] = lane
         try:
             return await lane.run()
