@@ -6,6 +6,7 @@ As on the first (``ports``), a store method never commits, and every write of a 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Protocol
+from uuid import UUID
 
 from ringoff.domain.identifiers import (
     AgentId,
@@ -33,6 +34,7 @@ from ringoff.domain.webhook_records import (
     LoggedDelivery,
     OpenSubscription,
     PausedSubscription,
+    StatusCallback,
     TryOutcome,
 )
 
@@ -206,6 +208,17 @@ class WebhookStore(Protocol):
         signing_secret: str,
     ) -> tuple[OpenSubscription, str]:
         """One URL for each event type and agent, the newest wins; also its signing secret, which stays."""
+
+    async def keep_callback(
+        self,
+        workspace_id: WorkspaceId,
+        subject_id: UUID,
+        callback: StatusCallback,
+        *,
+        signing_secret: str,
+        origins_max: int,
+    ) -> bool:
+        """Tell of one call, or of one campaign's calls, there; False when it would be one host too many."""
 
     async def open(self) -> Sequence[OpenSubscription]:
         """Those that are not paused and have something due."""

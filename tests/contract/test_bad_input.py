@@ -62,7 +62,6 @@ async def test_a_call(client: httpx2.AsyncClient, tenant: Tenant) -> None:
         ({"from_number_id": None, "number_pool_id": NO_ID}, "Number pool not found.", 400),
         ({"from_number_id": None, "number_pool_id": 7}, "number_pool_id: Expected `str | null`, got `int`", 400),
         ({"voice_id": str(uuid4())}, "voice_id is not supported yet", 400),
-        ({"callback_url": "https://example.com"}, "callback_url is not supported yet", 400),
         ({"smart_formatter": {"transliteration": True}}, "smart_formatter.transliteration is not supported", 400),
         (
             {"smart_formatter": {"extract_first_name": "yes"}},
@@ -189,6 +188,33 @@ async def test_a_query(client: httpx2.AsyncClient, tenant: Tenant) -> None:
         await refuses(await client.get(COMPATIBLE + path, headers=tenant.headers), text, status)
 
 
+async def test_a_callback(client: httpx2.AsyncClient, tenant: Tenant) -> None:
+    table: list[tuple[dict[str, Any], str, int]] = [
+        ({"callback_url": "ftp://example.com"}, "callback_url must be an http or https URL", 400),
+        ({"callback_url": "http://127.0.0.1/"}, "callback_url names a private", 400),
+        ({"callback_args": {"params": {"a": "b"}}}, "callback_args needs callback_url", 400),
+        ({"callback_args": {"query": {}}}, "callback_args", 400),
+        (
+            {"callback_url": "https://a.example", "callback_args": {"headers": {"Host": "x"}}},
+            "callback_args.headers[0]: this name",
+            400,
+        ),
+        (
+            {"callback_url": "https://a.example", "callback_args": {"params": {f"p{n}": n for n in range(33)}}},
+            "callback_args.params must be at most 32",
+            400,
+        ),
+        (
+            {"callback_url": "https://a.example", "callback_args": {"params": {"a": "b" * 2_048}}},
+            "callback_url must have 1 to 2048",
+            400,
+        ),
+    ]
+    for changes, text, status in table:
+        await refuses(await call_individual(client, tenant, **changes), text, status)
+    assert (await history(client, tenant))["total"] == 0
+
+
 async def test_a_start(client: httpx2.AsyncClient, tenant: Tenant) -> None:
     list_id = await saved_campaign(client, tenant, CONTACTS + "+12025550100,Us,Ours\n")
     table: list[tuple[dict[str, Any], str, int]] = [
@@ -201,7 +227,7 @@ async def test_a_start(client: httpx2.AsyncClient, tenant: Tenant) -> None:
         ({"from_numbers": "+12025550100"}, "from_numbers: Expected `array", 400),
         ({"from_numbers": ["+12025550100", "+14155550142"]}, "from_numbers[1] is not a number of this", 400),
         ({"from_numbers": ["+12025550100"]}, "+12025550100, which the campaign calls (line 5 of the upload)", 400),
-        ({"callback_url": "https://example.com"}, "callback_url is not supported yet", 400),
+        ({"callback_url": "http://10.0.0.1/"}, "callback_url names a private", 400),
         ({"when": "now"}, "unknown field: when", 400),
     ]
     for changes, text, status in table:

@@ -25,6 +25,7 @@ class Line(Sender):
     def __init__(self, status: int | None = 204) -> None:
         self.status = status
         self.sent: list[tuple[Mapping[str, str], dict[str, object]]] = []
+        self.urls: list[str] = []
         self.on_its_way_max = 0
         self.came = asyncio.Condition()
         self._on_its_way_count = 0
@@ -45,10 +46,11 @@ class Line(Sender):
         said = json.loads(body)
         async with self.came:
             self.sent.append((headers, said))
+            self.urls.append(url)
             self.came.notify_all()
         self._on_its_way_count += 1
         self.on_its_way_max = max(self.on_its_way_max, self._on_its_way_count)
-        if held := self._held.get(said["to_number"]):
+        if held := self._held.get(said.get("to_number", "")):
             await held.wait()
         self._on_its_way_count -= 1
         return Try(self.status, 1, "said")

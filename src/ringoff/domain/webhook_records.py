@@ -29,6 +29,8 @@ class Delivery:
     headers: Mapping[str, str]
     method: str
     signing_secret: str
+    is_callback: bool
+    """It came with a request, and is told in the words of those."""
     event_type: str
     payload: Mapping[str, Any]
     event_at: datetime
@@ -42,6 +44,15 @@ class Delivery:
     last_attempt_at: datetime | None
     created_at: datetime | None
     attempts: Sequence[tuple[str, datetime]]
+
+
+@dataclass(frozen=True, slots=True)
+class StatusCallback:
+    """Where a request wants to be told of its call, or calls; ``origin`` is what callbacks to one host share."""
+
+    origin: str
+    callback_url: str
+    headers: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,10 +13,12 @@ from ringoff.domain.errors import InvalidInput, NotFound
 from ringoff.domain.identifiers import AgentId, CallId, NumberPoolId, TrunkId
 from ringoff.domain.phone_number import require_e164
 from ringoff.domain.records import NewCall
+from ringoff.domain.webhook_records import StatusCallback
 from ringoff.domain.workspace import CallingNumber, Principal
 from ringoff.operations.agents import active_agent
 from ringoff.operations.caller_ids import resolve_calling_numbers
 from ringoff.operations.number_pools import hold_pool
+from ringoff.operations.status_callbacks import keep_callback
 from ringoff.ports import Store, Transaction
 
 NAME_LENGTH_MAX: Final = 200
@@ -39,6 +41,8 @@ class IndividualCall:
     number_pool_id: str | None = None
     extract_first_name: bool = False
     """Let the agent know the first name only, and the name as given by ``original_callee_name``."""
+    callback: StatusCallback | None = None
+    """Where to tell of the ends of its tries."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +87,8 @@ async def register_individual(
                 next_attempt_at=_first_attempt_at(request.call_config, now),
             )
         )
+        if request.callback is not None:
+            await keep_callback(tx, principal.workspace_id, call_id, request.callback)
         await tx.calls.wake_dispatchers()
     return RegisteredCall(call_id, request.agent_id, request.mobile_number, caller.number, custom_args, now)
 

@@ -12,11 +12,13 @@ from ringoff.domain.errors import Conflict, InvalidInput, NotFound
 from ringoff.domain.identifiers import AgentId, CampaignId, NumberPoolId, TrunkId
 from ringoff.domain.phone_number import NumberNormalizer
 from ringoff.domain.records import CampaignCounts, CampaignRow, NewCampaign
+from ringoff.domain.webhook_records import StatusCallback
 from ringoff.domain.workspace import CallingNumber, Principal
 from ringoff.operations.agents import active_agent
 from ringoff.operations.caller_ids import resolve_calling_numbers
 from ringoff.operations.csv_report import ReadOptions
 from ringoff.operations.number_pools import hold_pool
+from ringoff.operations.status_callbacks import keep_callback
 from ringoff.operations.uploads import CsvUpload, UploadedFile, UploadReport
 from ringoff.ports import Store, Transaction
 
@@ -112,6 +114,7 @@ async def start(
     number_pool_id: str | None = None,
     now: datetime,
     terms: StartTerms = UPLOADED_TERMS,
+    callback: StatusCallback | None = None,
 ) -> StartedCampaign:
     """Let a draft be dialled from its start time on, showing ``from_numbers`` (numbers or ids) or those of a pool.
 
@@ -142,6 +145,8 @@ async def start(
             )
         if started is None:
             raise Conflict(ALREADY_STARTED, field="list_id")
+        if callback is not None:
+            await keep_callback(tx, workspace_id, campaign_id, callback)
         has_ongoing_calls = await tx.campaigns.has_ongoing_calls(workspace_id, campaign_id)
         await tx.calls.wake_dispatchers()
     return StartedCampaign(started, has_ongoing_calls)

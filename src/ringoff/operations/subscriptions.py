@@ -129,10 +129,15 @@ def _check(entry: WebhookEntry, agent_id: AgentId | None, *, allow_private: bool
     check_url(entry.callback_url, allow_private=allow_private)
     if entry.method not in ("POST", "PUT", "PATCH"):
         raise InvalidInput("method_type must be POST, PUT or PATCH", field="method_type")
-    if len(entry.headers) > _HEADERS_MAX:
-        raise InvalidInput(f"headers must be at most {_HEADERS_MAX}", field="headers")
-    for position, (name, value) in enumerate(entry.headers.items()):
+    check_headers(entry.headers, "headers")
+
+
+def check_headers(headers: Mapping[str, str], field: str) -> None:
+    """Names and values that a subscriber may ask for; raises ``InvalidInput`` without repeating a value."""
+    if len(headers) > _HEADERS_MAX:
+        raise InvalidInput(f"{field} must be at most {_HEADERS_MAX}", field=field)
+    for position, (name, value) in enumerate(headers.items()):
         if not _HEADER_NAME.fullmatch(name) or name.lower() in _OUR_HEADERS or name.lower().startswith("webhook-"):
-            raise InvalidInput(f"headers[{position}]: this name cannot be set", field="headers")
+            raise InvalidInput(f"{field}[{position}]: this name cannot be set", field=field)
         if not _HEADER_VALUE.fullmatch(value):
-            raise InvalidInput(f"headers[{position}]: a value must be printable ASCII", field="headers")
+            raise InvalidInput(f"{field}[{position}]: a value must be printable ASCII", field=field)

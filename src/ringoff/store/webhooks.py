@@ -12,6 +12,7 @@ from ringoff.domain.webhook_records import (
     LoggedDelivery,
     OpenSubscription,
     PausedSubscription,
+    StatusCallback,
     TryOutcome,
 )
 from ringoff.store.connection import Connection, row_count
@@ -43,6 +44,26 @@ class PostgresWebhooks:
         )
         assert row is not None, "an upsert always has its row"
         return OpenSubscription(workspace_id, row["subscription_id"]), row["signing_secret"]
+
+    async def keep_callback(
+        self,
+        workspace_id: WorkspaceId,
+        subject_id: UUID,
+        callback: StatusCallback,
+        *,
+        signing_secret: str,
+        origins_max: int,
+    ) -> bool:
+        await self._connection.execute(_SQL["add_origin"], workspace_id, callback.origin, signing_secret, origins_max)
+        status = await self._connection.execute(
+            _SQL["keep_callback"],
+            workspace_id,
+            subject_id,
+            callback.origin,
+            callback.callback_url,
+            dict(callback.headers),
+        )
+        return row_count(status) == 1
 
     async def open(self) -> Sequence[OpenSubscription]:
         return [OpenSubscription(**dict(row)) for row in await self._connection.fetch(_SQL["open"])]

@@ -3,7 +3,14 @@
 from typing import Any
 
 from ringoff.domain.webhook_records import Delivery
-from ringoff.webhooks.payloads import AttemptFacts, CallFacts, all_processing_completed, call_completed, call_started
+from ringoff.webhooks.payloads import (
+    AttemptFacts,
+    CallFacts,
+    all_processing_completed,
+    call_completed,
+    call_details,
+    call_started,
+)
 
 
 def body_of(delivery: Delivery) -> dict[str, Any]:
@@ -23,7 +30,10 @@ def body_of(delivery: Delivery) -> dict[str, Any]:
         called_at=delivery.last_attempt_at,
         created_at=delivery.created_at,
     )
+    attempts = tuple(AttemptFacts(*each) for each in delivery.attempts)
+    if delivery.is_callback:
+        return call_details(delivery.payload, call, attempts)
     if delivery.event_type == "call_started":
         return call_started(event_id, delivery.payload, call, delivery.event_at)
     says = all_processing_completed if delivery.event_type == "all_processing_completed" else call_completed
-    return says(event_id, delivery.payload, call, tuple(AttemptFacts(*each) for each in delivery.attempts))
+    return says(event_id, delivery.payload, call, attempts)

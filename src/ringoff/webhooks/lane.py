@@ -30,6 +30,8 @@ class WebhookLimits:
     timeout_s: float = 30.0
     backoff_s: tuple[float, ...] = (10.0, 60.0, 120.0)
     """The waits between tries; after the last one an event is dropped, and kept for a redelivery."""
+    callback_backoff_s: tuple[float, ...] = (60.0, 300.0, 900.0)
+    """The same for callbacks of requests."""
     in_flight_max: int = 50
     """Of one subscription, in one process."""
     failures_max: int = 20
@@ -130,17 +132,20 @@ class Lane:
 
     async def _send(self, delivery: Delivery) -> Try:
         body = msgspec.json.encode(body_of(delivery))
-        signed = signed_headers(
-            key_of(delivery.signing_secret), str(delivery.event_id), int(delivery.tried_at.timestamp()), body
-        )
-        headers = {"Content-Type": "application/json", **delivery.headers, **signed}
+        headers = dict(delivery.headers)
+        if "content-type" not in {name.lower() for name in headers}:
+            headers["Content-Type"] = "application/json"
+        if not delivery.is_callback:  # nobody was given a secret for those
+            key, sent_at_s = key_of(delivery.signing_secret), int(delivery.tried_at.timestamp())
+            headers |= signed_headers(key, str(delivery.event_id), sent_at_s, body)
         return await self._sender.send(delivery.method, delivery.callback_url, headers, body)
 
     def _outcome(self, delivery: Delivery, done: Try) -> TryOutcome:
+        backoff_s = self._limits.callback_backoff_s if delivery.is_callback else self._limits.backoff_s
         if done.is_delivered:
             state, wait_s = "delivered", 0.0
-        elif delivery.tries > len(self._limits.backoff_s):
+        elif delivery.tries > len(backoff_s):
             state, wait_s = "dropped", 0.0
         else:
-            state, wait_s = "pending", self._limits.backoff_s[delivery.tries - 1]
+            state, wait_s = "pending", backoff_s[delivery.tries - 1]
         return TryOutcome(delivery.event_id, delivery.tries, state, done.status, done.latency_ms, done.excerpt, wait_s)

@@ -1,5 +1,6 @@
 """``POST /calling/outbound/individual`` and its second version: ring one person."""
 
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
@@ -15,6 +16,7 @@ from ringoff.domain.identifiers import AgentId
 from ringoff.domain.workspace import Principal
 from ringoff.operations import calls
 from ringoff.operations.calls import IndividualCall, RegisteredCall
+from ringoff.operations.status_callbacks import read_callback
 
 ROUTES = RouteTable("/ca/api/v0", ErrorShape.CODED, "calls")
 
@@ -27,6 +29,13 @@ class SmartFormatter(msgspec.Struct, forbid_unknown_fields=True):
     transliteration: bool = False
     """Refused when true: nothing here writes a name in another script."""
     transliteration_language: dict[str, str] | None = None
+
+
+class CallbackArgs(msgspec.Struct, forbid_unknown_fields=True):
+    headers: dict[str, str] = {}
+    """Sent with each try and never shown again."""
+    params: dict[str, str | int | float | bool] = {}
+    """Added to the query of ``callback_url``."""
 
 
 class CallRequest(msgspec.Struct, forbid_unknown_fields=True):
@@ -43,13 +52,13 @@ class CallRequest(msgspec.Struct, forbid_unknown_fields=True):
     voice_id: str | None = None
     smart_formatter: SmartFormatter | None = None
     callback_url: str | None = None
-    callback_args: dict[str, Any] | None = None
+    callback_args: CallbackArgs | None = None
     version_id: str | None = None
     call_category: str | None = None
     parent_call_id: str | None = None
 
 
-_NOT_SUPPORTED = ("voice_id", "callback_url", "callback_args")
+_NOT_SUPPORTED = ("voice_id",)
 
 
 class InitiatedCall(msgspec.Struct):
@@ -103,6 +112,11 @@ async def _register(services: Services, principal: Principal, body: CallRequest)
         number_pool_id=body.number_pool_id,
         extract_first_name=body.smart_formatter is not None and body.smart_formatter.extract_first_name,
     )
+    args = body.callback_args or CallbackArgs()
+    callback = read_callback(
+        body.callback_url, args.headers, args.params, allow_private=services.limits.webhook_allow_private
+    )
+    request = replace(request, callback=callback)
     call = await calls.register_individual(services.store, principal, request, services.clock.now())
     return InitiatedCallAnswer(data=_initiated(call))
 

@@ -18,6 +18,7 @@ from ringoff.domain.records import CampaignCounts, CampaignRow
 from ringoff.domain.workspace import Principal
 from ringoff.operations import campaigns
 from ringoff.operations.campaigns import CampaignForm
+from ringoff.operations.status_callbacks import read_callback
 
 ROUTES = RouteTable("/ca/api/v0", ErrorShape.DETAIL, "campaigns")
 
@@ -196,8 +197,7 @@ async def start_list(
     services: Services, principal: Principal, body: StartRequest | StartRequestV2
 ) -> campaigns.StartedCampaign:
     """What all routes that start a list share."""
-    if body.callback_url:
-        raise InvalidInput("callback_url is not supported yet", field="callback_url")
+    callback = read_callback(body.callback_url, {}, {}, allow_private=services.limits.webhook_allow_private)
     number_pool_id = body.number_pool_id if isinstance(body, StartRequestV2) else None
     if body.from_numbers is None and number_pool_id is None:
         raise InvalidInput("Missing required field: from_numbers", field="from_numbers")
@@ -209,6 +209,7 @@ async def start_list(
         body.from_numbers,
         number_pool_id=number_pool_id,
         now=services.clock.now(),
+        callback=callback,
     )
 
 

@@ -3,7 +3,8 @@
 -- name: replace
 WITH gone AS (
     DELETE FROM event_subscription
-    WHERE workspace_id = $1 AND agent_id IS NOT DISTINCT FROM $2 AND event_type <> ALL ($3::text[])
+    WHERE workspace_id = $1 AND agent_id IS NOT DISTINCT FROM $2 AND origin IS NULL
+      AND event_type <> ALL ($3::text[])
 )
 INSERT INTO event_subscription (workspace_id, agent_id, event_type)
 SELECT $1, $2, t.event_type FROM unnest($3::text[]) AS t (event_type)
@@ -13,4 +14,4 @@ ON CONFLICT DO NOTHING
 SELECT agent_id, event_type, created_at, subscription_id, callback_url, method, paused_at, alarm
 FROM event_subscription
 WHERE workspace_id = $1
-ORDER BY agent_id NULLS FIRST, event_type
+ORDER BY agent_id NULLS FIRST, event_type, origin

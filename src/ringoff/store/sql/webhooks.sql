@@ -4,13 +4,28 @@
 -- One URL for each event type and agent: the newest wins, and begins with a clean sheet. The secret stays with the subscription.
 INSERT INTO event_subscription (workspace_id, agent_id, event_type, callback_url, headers, method, signing_secret)
 VALUES ($1, $2, $3, $4, $5, $6, $7)
-ON CONFLICT (workspace_id, event_type, agent_id) DO UPDATE
+ON CONFLICT (workspace_id, event_type, agent_id, origin) DO UPDATE
 SET callback_url = EXCLUDED.callback_url,
     headers = EXCLUDED.headers,
     method = EXCLUDED.method,
     signing_secret = coalesce(event_subscription.signing_secret, EXCLUDED.signing_secret),
     failed_count = 0, failed_since = NULL, paused_at = NULL, alarm = NULL
 RETURNING subscription_id, signing_secret
+
+-- name: add_origin
+-- Quietly once: who registers calls must not queue behind others that name the same host.
+INSERT INTO event_subscription (workspace_id, event_type, callback_url, origin, signing_secret)
+SELECT $1, 'status_callback', $2, $2, $3
+WHERE (SELECT count(*) FROM event_subscription s WHERE s.workspace_id = $1 AND s.event_type = 'status_callback') < $4
+ON CONFLICT DO NOTHING
+
+-- name: keep_callback
+INSERT INTO status_callback (workspace_id, subject_id, subscription_id, callback_url, headers)
+SELECT $1, $2, s.subscription_id, $4, $5
+FROM event_subscription s
+WHERE s.workspace_id = $1 AND s.event_type = 'status_callback' AND s.agent_id IS NULL AND s.origin = $3
+ON CONFLICT (workspace_id, subject_id) DO UPDATE
+SET subscription_id = EXCLUDED.subscription_id, callback_url = EXCLUDED.callback_url, headers = EXCLUDED.headers
 
 -- name: open
 SELECT s.workspace_id, s.subscription_id
@@ -56,7 +71,8 @@ WITH picked AS MATERIALIZED (
     RETURNING d.event_id, d.tries, d.tried_at
 )
 SELECT
-    c.event_id, c.tries, c.tried_at, s.callback_url, s.headers, s.method, s.signing_secret,
+    c.event_id, c.tries, c.tried_at, coalesce(b.callback_url, s.callback_url) AS callback_url,
+    coalesce(b.headers, s.headers) AS headers, s.method, s.signing_secret, s.origin IS NOT NULL AS is_callback,
     e.event_type, e.payload, e.created_at AS event_at,
     v.call_id, v.agent_id, g.display_name AS agent_name, v.called_number,
     coalesce(v.calling_number, tried.calling_number) AS calling_number,
@@ -66,6 +82,8 @@ FROM claimed c
 JOIN event_subscription s ON s.workspace_id = $1 AND s.subscription_id = $2
 JOIN outbox_event e ON e.workspace_id = $1 AND e.event_id = c.event_id
 LEFT JOIN call_effective v ON v.workspace_id = $1 AND v.call_id = e.call_id
+LEFT JOIN status_callback b ON s.origin IS NOT NULL AND b.workspace_id = $1
+    AND b.subject_id = ANY(ARRAY[e.call_id, v.campaign_id])
 LEFT JOIN agent g ON g.workspace_id = $1 AND g.agent_id = v.agent_id
 LEFT JOIN contact t ON t.workspace_id = $1 AND t.campaign_id = v.campaign_id AND t.contact_id = v.contact_id
 LEFT JOIN LATERAL (
@@ -155,7 +173,7 @@ LIMIT $8
 SELECT o.event_id, o.call_id, o.state, o.tries, o.status, o.latency_ms, o.excerpt, e.created_at AS event_at, o.tried_at,
     CASE WHEN o.state = 'pending' THEN o.next_try_at END AS next_try_at, s.subscription_id, s.event_type
 FROM outbox_event e
-JOIN event_subscription s ON s.workspace_id = $1 AND s.event_type = e.event_type
+JOIN event_subscription s ON s.workspace_id = $1
 JOIN webhook_delivery o ON o.workspace_id = $1 AND o.subscription_id = s.subscription_id AND o.event_id = e.event_id
 WHERE e.workspace_id = $1 AND e.call_id = $9
   AND (o.event_id, s.subscription_id) < ($5, $6::uuid)
