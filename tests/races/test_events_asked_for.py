@@ -1,12 +1,16 @@
 """Which events of a call are written for whom: its registration once, each end of a try, its end for good once."""
 
+import json
+
 import pytest
 
 from ringoff.domain.events import EventType
 from ringoff.domain.termination import Selector
 from ringoff.store.postgres import PostgresStore
+from ringoff.store.sql_loader import load
 from tests.races.conftest import Actors
 from tests.support.world import World
+from tests.webhooks.test_claim_plan import nodes_of
 
 pytestmark = pytest.mark.anyio
 
@@ -87,3 +91,26 @@ async def test_a_call_that_an_order_ends_is_over_for_good(actors: Actors) -> Non
     assert sorted(await events(actors.world)) == [
         ("all_processing_completed", number, "cancelled") for number in (FIRST, SECOND)
     ]
+
+
+@pytest.mark.parametrize(("event_type", "read_count"), [(EventType.CALL_COMPLETED, 0), (EventType.CALL_STARTED, 2)])
+async def test_registering_for_nobody_reads_no_call_again(
+    store: PostgresStore, event_type: EventType, read_count: int
+) -> None:
+    """However many there are: the statement asks for a subscription first."""
+    world = await World.make(store)
+    await world.subscribe(event_type)
+    campaign_id = await world.draft([])
+    async with store.transaction() as tx:
+        await tx.connection.execute(
+            "INSERT INTO call (workspace_id, campaign_id, contact_id, epoch, called_number, next_attempt_at)"
+            " SELECT $1, $2, n, 0, '+1202555011' || n, now() FROM generate_series(1, 2) AS n",
+            world.workspace_id,
+            campaign_id,
+        )
+        statement = load("registrations")["publish_started"]
+        [row] = await tx.connection.fetch(
+            f"EXPLAIN (ANALYZE, FORMAT JSON) {statement}", world.workspace_id, campaign_id
+        )
+    read = [node for node in nodes_of(json.loads(row[0])[0]["Plan"]) if node.get("Relation Name") == "call"]
+    assert [node["Actual Rows"] * node["Actual Loops"] for node in read] == [read_count]

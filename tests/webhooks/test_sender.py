@@ -33,6 +33,13 @@ class Subscriber:
             return web.Response(status=302, headers={"Location": f"http://127.0.0.1:{self.port}/taken"})
         if request.path == "/never":
             await self.cut.wait()
+        if request.path == "/flood":
+            return web.Response(status=200, headers={"X-Flood": "x" * 100_000})
+        if request.path == "/drip":
+            response = web.StreamResponse()
+            await response.prepare(request)
+            await response.write(b"x")
+            await self.cut.wait()
         if request.path == "/endless":
             response = web.StreamResponse()
             await response.prepare(request)
@@ -86,6 +93,22 @@ async def test_silence_ends_with_the_timeout() -> None:
     async with subscribing() as subscriber, open_sender(0.05) as sender:
         never = await sender.send("POST", f"http://127.0.0.1:{subscriber.port}/never", {}, b"{}")
         assert (never.status, never.excerpt) == (None, "no answer within 0.05 s")
+
+
+async def test_an_answer_that_never_comes_to_its_end_is_not_waited_for() -> None:
+    """Its status has come. Waiting for the rest would hold the slot until the timeout."""
+    async with subscribing() as subscriber, open_sender() as sender:
+        drip = await sender.send("POST", f"http://127.0.0.1:{subscriber.port}/drip", {}, b"{}")
+        assert (drip.status, drip.excerpt) == (200, "x")
+        assert not subscriber.cut.is_set()
+
+
+async def test_a_flood_of_headers_is_cut_and_the_next_request_is_well() -> None:
+    async with subscribing() as subscriber, open_sender() as sender:
+        root = f"http://127.0.0.1:{subscriber.port}"
+        flood = await sender.send("POST", f"{root}/flood", {}, b"{}")
+        assert (flood.status, flood.excerpt.startswith("no answer: ")) == (None, True)
+        assert (await sender.send("POST", f"{root}/fine", {}, b"{}")).is_delivered
 
 
 async def test_an_endless_answer_is_cut_after_its_excerpt() -> None:

@@ -26,6 +26,8 @@ ALTER TABLE event_subscription
     ADD CONSTRAINT only_callbacks_have_an_origin CHECK ((origin IS NOT NULL) = (event_type = 'status_callback')),
     DROP CONSTRAINT event_subscription_workspace_id_event_type_agent_id_key,
     ADD CONSTRAINT one_subscription_for_each UNIQUE NULLS NOT DISTINCT (workspace_id, event_type, agent_id, origin);
+-- Whoever writes events asks for those of one agent, and of none: not for those of all agents of a workspace.
+CREATE INDEX event_subscription_by_agent ON event_subscription (workspace_id, agent_id);
 
 -- Where one call, or the calls of one campaign, are told of.
 CREATE TABLE status_callback (
