@@ -27,6 +27,7 @@ EVERY_S = 60.0
 CHECKED_AT = "ringoff_invariants_checked_timestamp_seconds"
 FAILURES = "ringoff_invariant_check_failures_total"
 SETTLING = "ringoff_terminations_settling"
+HOOKS = {"ringoff_webhooks_paused": 0, "ringoff_webhook_oldest_undelivered_seconds": 0}
 
 
 class Watched:
@@ -89,7 +90,7 @@ def outage(store: PostgresStore, monkeypatch: pytest.MonkeyPatch) -> Iterator[No
 async def test_in_health_every_rule_shows_zero(store: PostgresStore) -> None:
     await healthy_world(store)
     watched = Watched(store)
-    assert watched.shown() == {CHECKED_AT: 0, FAILURES: 0, SETTLING: 0, **_created(watched)}
+    assert watched.shown() == {CHECKED_AT: 0, FAILURES: 0, SETTLING: 0, **HOOKS, **_created(watched)}
     assert await watched.watch.look() == []
     shown = watched.shown()
     assert {name: shown[name] for name in load("invariants")} == dict.fromkeys(load("invariants"), 0)
