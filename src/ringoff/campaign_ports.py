@@ -152,6 +152,9 @@ class ListStore(Protocol):
     async def register_slice(self, claimed: ClaimedUpload, after: int, count_max: int) -> tuple[int, int]:
         """Register a call for each of the next contacts above the id ``after``; how many, and the last id."""
 
+    async def publish_started(self, claimed: ClaimedUpload) -> None:
+        """Tell who asked for it of each call that was registered. Before ``finish``."""
+
     async def analyze(self, registered_count: int) -> None:
         """Let the planner know of that many new rows, if it matters."""
 

@@ -62,6 +62,7 @@ class ListVerification:
     ) -> None:
         """An order finds the list still verified, or all of its calls; the lock is held for the commit alone."""
         await tx.lists.drop_chunks(claimed.workspace_id, claimed.campaign_id)
+        await tx.lists.publish_started(claimed)
         await tx.lists.analyze(verified.registered_count)
         await tx.terminations.lock_agent(claimed.workspace_id, claimed.agent_id, shared=True)
         await self._gate("verify.locked")

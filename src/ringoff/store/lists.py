@@ -6,6 +6,7 @@ from ringoff.store.connection import Connection, row_count
 from ringoff.store.sql_loader import load
 
 _SQL = load("lists")
+_PUBLISH_STARTED = load("registrations")["publish_started"]
 
 _ANALYZE_FROM = 1_000
 
@@ -80,6 +81,9 @@ class PostgresLists:
         )
         assert row is not None, "an aggregate always answers"
         return row["registered_count"], row["last_contact_id"]
+
+    async def publish_started(self, claimed: ClaimedUpload) -> None:
+        await self._connection.execute(_PUBLISH_STARTED, claimed.workspace_id, claimed.campaign_id)
 
     async def analyze(self, registered_count: int) -> None:
         if registered_count >= _ANALYZE_FROM:
