@@ -161,8 +161,8 @@ async def test_an_order_holds_for_whoever_starts_over(actors: Actors, way: str, 
     termination_id = await actors.terminate(selector, number_rows_max=0 if way.endswith("fence") else 2_000)
     dying.cancel()
     await asyncio.gather(dying, return_exceptions=True)
-    for _ in range(3):
-        await actors.supervisor.sweeper.sweep()
+    looks = [await actors.supervisor.sweeper.sweep() for _ in range(3)]
+    assert [look is not None and look.is_early for look in looks] == [False, True, True], "the sweeper must rest"
     assert (await actors.receipt(termination_id)).state == "settling"
     await lose_leases(world)
     assert await verifier(actors.store).verify_next()

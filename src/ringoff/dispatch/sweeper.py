@@ -35,8 +35,8 @@ class Swept(NamedTuple):
     kind: BatchKind
     is_dialling: bool
     """Somebody is on the wire, anywhere."""
-    is_closed: bool = True
-    """Nothing more is to come behind the fence."""
+    is_early: bool = False
+    """It was looked at a moment ago, as all others were, and nothing was found behind any of them."""
 
 
 class Pace:
@@ -87,8 +87,8 @@ class Sweeper:
             elif swept.row_count:
                 await self._clock.sleep(self._rest_s(self._clock.monotonic() - started, swept))
             else:
-                # An open fence may find nothing for minutes: the rows of a list that is verified are still to come.
-                await self._clock.sleep(0.01 if swept.is_closed else _IDLE_S)
+                # For minutes there may be nothing: the rows of a list that is verified are still to come.
+                await self._clock.sleep(_IDLE_S if swept.is_early else 0.01)
 
     def _rest_s(self, took_s: float, swept: Swept) -> float:
         """A small batch says little about the machine: it is mostly round trips."""
@@ -105,9 +105,8 @@ class Sweeper:
             await self._gate("sweep.found")
             counts = await tx.terminations.sweep(fence, self._limits.sweep_batch_max)
             may_be_last = counts.cancelled_count < self._limits.sweep_batch_max
-            is_closed = may_be_last and await tx.terminations.close_fence(fence)
-            if is_closed:
+            if may_be_last and await tx.terminations.close_fence(fence):
                 log.info("fence settled", termination_id=str(fence.termination_id))
             await self._gate("sweep.before_commit")
             kind = BatchKind(fence.campaign_id is None, counts.event_count > 0)
-            return Swept(counts.cancelled_count, kind, counts.is_dialling, is_closed)
+            return Swept(counts.cancelled_count, kind, counts.is_dialling, fence.is_early)

@@ -305,3 +305,5 @@ class UnsettledFence:
     campaign_id: CampaignId | None
     epoch: int | None
     sub_status: str
+    is_early: bool
+    """Nothing was found behind it a moment ago, and it is not its turn yet; nor is it that of any other."""

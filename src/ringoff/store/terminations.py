@@ -196,6 +196,7 @@ class PostgresTerminations:
                 campaign_id=campaign["campaign_id"],
                 epoch=campaign["epoch"],
                 sub_status=campaign["sub_status"],
+                is_early=campaign["is_early"],
             )
         if numbers is not None:
             return UnsettledFence(
@@ -204,6 +205,7 @@ class PostgresTerminations:
                 campaign_id=None,
                 epoch=None,
                 sub_status=numbers["sub_status"],
+                is_early=numbers["is_early"],
             )
         return None
 

@@ -2,7 +2,7 @@
 
 -- name: next_campaign_fence
 -- The one that has waited longest since its last batch, so that a huge order does not hold up a small one.
-SELECT workspace_id, termination_id, campaign_id, epoch, sub_status, swept_at
+SELECT workspace_id, termination_id, campaign_id, epoch, sub_status, swept_at, swept_at > clock_timestamp() AS is_early
 FROM campaign_fence
 WHERE settled_at IS NULL
 ORDER BY swept_at
@@ -11,7 +11,7 @@ FOR UPDATE SKIP LOCKED
 
 -- name: next_number_fence
 -- The order's row stands for all its fences: two sweepers never share one.
-SELECT f.workspace_id, f.termination_id, f.sub_status, f.swept_at
+SELECT f.workspace_id, f.termination_id, f.sub_status, f.swept_at, f.swept_at > clock_timestamp() AS is_early
 FROM termination t
 JOIN number_fence f ON f.workspace_id = t.workspace_id AND f.termination_id = t.termination_id
 WHERE t.state = 'settling'
