@@ -53,6 +53,8 @@ class Sizes:
     hook_window_s: float = 6.0
     hook_turns: int = 3
     """Windows without a dead subscriber and with one, in turns."""
+    route_window_s: float = 4.0
+    """For which each compatible route is asked, after a fifth of that to warm up."""
 
 
 QUICK = Sizes(
@@ -89,6 +91,7 @@ QUICK = Sizes(
     hook_events=200,
     hook_window_s=0.3,
     hook_turns=1,
+    route_window_s=0.3,
 )
 
 
