@@ -27,7 +27,7 @@ async def main() -> None:
         log_config=None,
         server_header=False,
     )
-    # With its protocol named: only then the event loop sets TCP_NODELAY, as it does for a socket that uvicorn opens itself.
+    # With its protocol named: only then the event loop sets TCP_NODELAY, as for a socket that uvicorn opens itself.
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.bind(("127.0.0.1", 0))
     print(f"{READY}http://127.0.0.1:{listener.getsockname()[1]}", flush=True)
