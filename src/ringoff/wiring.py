@@ -3,11 +3,11 @@
 import asyncio
 import signal
 import socket
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import structlog
 import uvicorn
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 log = structlog.get_logger()
 
 _WATCH_S = 0.25
+_BEGIN_AGAIN_S = 1.0
 _FINISH_RESPONSES_S = 1
 Say = Callable[[str], None]
 
@@ -69,15 +70,15 @@ async def run_up(settings: Settings, *, demo: bool, say: Say) -> None:
                 async with asyncio.TaskGroup() as tasks:
                     tasks.create_task(_serve(server, listening, stopping))
                     tasks.create_task(_dial(supervisor, stopping))
-                    tasks.create_task(_until_stopped(_deliver(settings, opened.store, clock), stopping))
+                    tasks.create_task(until_stopped(partial(_deliver, settings, opened.store, clock), stopping, clock))
                     if opened.postgres is not None:
                         tasks.create_task(_keep_running(opened.postgres, stopping))
                     if settings.invariants_every_s:
                         every_s = settings.invariants_every_s
                         watch = InvariantWatch(store=opened.store, clock=clock, metrics=metrics, every_s=every_s)
-                        tasks.create_task(_until_stopped(watch.run(), stopping))
+                        tasks.create_task(until_stopped(watch.run, stopping, clock))
                     await server.accepting.wait()
-                    tasks.create_task(_until_stopped(_collector(supervisor, clock).run(), stopping))
+                    tasks.create_task(until_stopped(_collector(supervisor, clock).run, stopping, clock))
                     url = _url(listening)
                     say(f"ringoff ready url={url}")
                     if demo:
@@ -102,10 +103,10 @@ async def run_dispatch(settings: Settings, *, say: Say) -> None:
         with _stop_signals() as stopping:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(_dial(supervisor, stopping))
-                tasks.create_task(_until_stopped(_deliver(settings, opened.store, clock), stopping))
+                tasks.create_task(until_stopped(partial(_deliver, settings, opened.store, clock), stopping, clock))
                 if opened.postgres is not None:
                     tasks.create_task(_keep_running(opened.postgres, stopping))
-                tasks.create_task(_until_stopped(_collector(supervisor, clock).run(), stopping))
+                tasks.create_task(until_stopped(_collector(supervisor, clock).run, stopping, clock))
                 say("ringoff dispatch ready")
                 await stopping.wait()
                 supervisor.stop()
@@ -277,19 +278,21 @@ async def _dial(supervisor: Supervisor, stopping: asyncio.Event) -> None:
         stopping.set()
 
 
-async def _until_stopped(work: Coroutine[Any, Any, None], stopping: asyncio.Event) -> None:
-    """Something that runs beside: it ends with the process, and its failure is a line in the log, not the end."""
-    task = asyncio.ensure_future(_logged(work))
+async def until_stopped(work: Callable[[], Awaitable[None]], stopping: asyncio.Event, clock: Clock) -> None:
+    """Something that runs beside: it ends with the process; a failure is a line in the log, and it begins again."""
+    task = asyncio.ensure_future(_kept_up(work, clock))
     await stopping.wait()
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
 
 
-async def _logged(work: Coroutine[Any, Any, None]) -> None:
-    try:
-        await work
-    except Exception:
-        log.exception("something that runs beside the server has failed")
+async def _kept_up(work: Callable[[], Awaitable[None]], clock: Clock) -> None:
+    while True:
+        try:
+            await work()
+        except Exception:
+            log.exception("something that runs beside the server has failed, and begins again")
+        await clock.sleep(_BEGIN_AGAIN_S)
 
 
 async def _keep_running(postgres: "EmbeddedPostgres", stopping: asyncio.Event) -> None:
