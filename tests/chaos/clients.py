@@ -20,6 +20,8 @@ TERMINATE = f"{COMPATIBLE}/campaign/terminate"
 NOTHING = "No terminable calls found for the specified parameters"
 _SOMETHING_IS_DOWN_S = 0.2
 _FIRST_UPLOADS = 5
+_LOOKS_AT_A_LIST = 20
+_BETWEEN_LOOKS_S = 0.1
 _HEAVY_PILE = 23
 """Campaigns with each of the 100 heavy numbers: more than the 2,000 open calls up to which rows are updated."""
 
@@ -85,11 +87,15 @@ class Clients:
 
     def _upload(self, line: Line, draw: UploadDraw) -> None:
         numbers = plan.numbers(draw.first_number, draw.count)
-        campaign = self._save(line, self._targets.agent(draw.agent), numbers, draw.retry_count)
+        campaign = self._save(line, self._targets.agent(draw.agent), numbers, draw.retry_count, is_large=draw.is_large)
         if campaign is not None:
             self._put_to_use(line, campaign, draw)
 
     def _put_to_use(self, line: Line, campaign: KnownCampaign, draw: UploadDraw) -> None:
+        if draw.is_large:
+            # From the answer on orders may name it, and shall.
+            self._targets.add_campaign(campaign)
+            self._wait_for_verification(line, campaign)
         if draw.is_looked_up:
             path = f"{COMPATIBLE}/calling/history?limit=200&bulk_list_id={campaign.list_id}"
             answer = self._send(line, "GET", path)
@@ -97,7 +103,17 @@ class Clients:
                 campaign.call_ids = [call["id"] for call in answer.body["calls"]]
         if draw.is_started:
             self._start(line, campaign)
-        self._targets.add_campaign(campaign)
+        if not draw.is_large:
+            self._targets.add_campaign(campaign)
+
+    def _wait_for_verification(self, line: Line, campaign: KnownCampaign) -> None:
+        """Not for ever: what is not ready in time is started when the run is over."""
+        for _ in range(_LOOKS_AT_A_LIST):
+            answer = self._send(line, "GET", f"{COMPATIBLE}/campaign/upload-status/{campaign.list_id}")
+            if answer is not None and answer.status == 200 and answer.body["percent"] == 100:
+                return
+            if self._is_over_after(_BETWEEN_LOOKS_S):
+                return
 
     def call(self, line: Line) -> None:
         for draw in plan.calls(self._profile):
@@ -141,7 +157,9 @@ class Clients:
         while pile < _HEAVY_PILE and not self._is_over_after(0):
             pile += self._save(line, self._targets.heavy_agent_id, HEAVY_NUMBERS, 1) is not None
 
-    def _save(self, line: Line, agent_id: str, numbers: Sequence[str], retry_count: int) -> KnownCampaign | None:
+    def _save(
+        self, line: Line, agent_id: str, numbers: Sequence[str], retry_count: int, *, is_large: bool = False
+    ) -> KnownCampaign | None:
         name, now = f"list {next(self._names)}", _clock.now()
         fields = {
             "agent_id": agent_id,
@@ -152,10 +170,11 @@ class Clients:
             "campaign_start_time": f"{now:%d/%m/%Y, %H:%M}",
             "campaign_end_time": f"{now + timedelta(days=2):%d/%m/%Y, %H:%M}",
         }
-        answer = self._patiently(lambda: line.upload(f"{COMPATIBLE}/campaign/save", fields, csv_of(numbers)))
+        route, id_field = ("upload-csv", "bulk_list_id") if is_large else ("save", "list_id")
+        answer = self._patiently(lambda: line.upload(f"{COMPATIBLE}/campaign/{route}", fields, csv_of(numbers)))
         if answer is None:
             return None
-        list_id = answer.body["list_id"] if answer.status == 200 else None
+        list_id = answer.body[id_field] if answer.status == 200 else None
         self._register(name, agent_id, numbers, retry_count, answer, list_id=list_id)
         return None if list_id is None else KnownCampaign(list_id, agent_id, numbers)
 

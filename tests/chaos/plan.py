@@ -75,6 +75,8 @@ class UploadDraw:
     first_number: int
     count: int
     retry_count: int
+    is_large: bool
+    """Uploaded as a list that is verified after the answer."""
     is_started: bool
     is_looked_up: bool
     """Whether its call ids are read afterwards, so that orders can name them."""
@@ -131,6 +133,7 @@ def uploads(profile: Profile) -> Iterator[UploadDraw]:
             first_number=dice.randrange(NUMBER_SPACE),
             count=dice.randint(20, profile.upload_numbers_max),
             retry_count=dice.randint(0, 3),
+            is_large=dice.random() < 0.25,
             is_started=dice.random() < 0.95,
             is_looked_up=dice.random() < 0.6,
             pause_s=_pause(dice, profile.upload_pause_s),

@@ -118,6 +118,11 @@ def _drain(server: ServerProcess, journal: Journal, say: Say) -> None:
     """Nobody disturbs any more: start what was never started, and wait for every end and every receipt."""
     until(lambda: server.http.get("/readyz").status_code == 200, "ready after the run", poll_s=0.2)
     Client(server).set_pace(cps_max=_DRAIN_CPS, channels_max=_CHANNELS)
+    unverified = "SELECT count(*) FROM list_upload WHERE state = 'verifying'"
+    try:
+        until(lambda: _count(server, unverified) == 0, "every list is verified", poll_s=0.3)
+    except AssertionError as late:
+        journal.trouble(str(late))
     for draft in _look(server, "SELECT campaign_id, agent_id FROM campaign WHERE status = 'draft'"):
         body = {
             "agent_id": str(draft["agent_id"]),
