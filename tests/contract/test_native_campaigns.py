@@ -47,6 +47,7 @@ async def test_the_life_of_a_campaign(client: httpx2.AsyncClient, tenant: Tenant
         "name": "Spring",
         "status": "ongoing",
         "calling_numbers": [tenant.number],
+        "number_pool_id": None,
         "starts_at": "2026-01-05T10:00:00+00:00",
         "ends_at": "2026-12-31T20:00:00+00:00",
         "created_at": ANY,

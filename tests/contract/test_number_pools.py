@@ -108,6 +108,8 @@ async def test_a_campaign_starts_on_a_pool(client: httpx2.AsyncClient, tenant: T
         await refuses(await client.post(path, headers=tenant.headers, json=body | change), said)
     started = await client.post(path, headers=tenant.headers, json=body | {"number_pool_id": number_pool_id})
     assert started.status_code == 200, started.text
+    shown = (await client.get(f"{NATIVE}/campaigns/{list_id}", headers=tenant.headers)).json()
+    assert (shown["number_pool_id"], shown["calling_numbers"]) == (number_pool_id, [])
     removed = await client.delete(f"{POOLS}/{number_pool_id}", headers=tenant.headers)
     await refuses(removed, "the number pool is in use by campaign 'Spring'", 409)
 

@@ -98,6 +98,7 @@ class Campaign(msgspec.Struct, kw_only=True):
     name: str
     status: str
     calling_numbers: list[str] = []
+    number_pool_id: str | None = None
     starts_at: str | None = None
     ends_at: str | None = None
     created_at: str | None = None

@@ -12,6 +12,7 @@ from ringoff.domain.identifiers import (
     ApiKeyId,
     CallId,
     CampaignId,
+    NumberPoolId,
     TerminationId,
     TrunkId,
     WorkspaceId,
@@ -49,6 +50,8 @@ class CampaignRow:
     updated_at: datetime
     total_count: int
     """Rows registered by the upload."""
+    number_pool_id: NumberPoolId | None = None
+    """Whose numbers are shown; then there are no ``calling_numbers``."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -239,4 +239,5 @@ def _campaign(row: asyncpg.Record) -> CampaignRow:
         created_at=row["created_at"],
         updated_at=row["updated_at"],
         total_count=row["total_count"],
+        number_pool_id=row["number_pool_id"],
     )

@@ -24,6 +24,7 @@ class CampaignView(msgspec.Struct, kw_only=True):
     status: str
     """verifying, draft, scheduled, ongoing, paused, completed, terminated or failed."""
     calling_numbers: list[str]
+    number_pool_id: str | None
     starts_at: Instant | None
     ends_at: Instant | None
     created_at: Instant
@@ -107,6 +108,7 @@ def _shown(campaign: CampaignRow) -> CampaignView:
         name=campaign.name,
         status=campaign.status,
         calling_numbers=list(campaign.calling_numbers),
+        number_pool_id=None if campaign.number_pool_id is None else str(campaign.number_pool_id),
         starts_at=instant_or_none(campaign.start_at),
         ends_at=instant_or_none(campaign.end_at),
         created_at=instant(campaign.created_at),

@@ -22,7 +22,7 @@ RETURNING epoch
 
 -- name: campaign
 SELECT campaign_id, workspace_id, agent_id, name, status, epoch, trunk_id, calling_numbers, call_config, start_at,
-    end_at, created_at, updated_at, total_count
+    end_at, created_at, updated_at, total_count, number_pool_id
 FROM campaign
 WHERE workspace_id = $1 AND campaign_id = $2 AND kind = 'list' AND deleted_at IS NULL
 
@@ -32,7 +32,7 @@ UPDATE campaign
 SET call_config = $3, start_at = $4, end_at = $5, updated_at = clock_timestamp()
 WHERE workspace_id = $1 AND campaign_id = $2 AND kind = 'list' AND status IN ('draft', 'terminated') AND deleted_at IS NULL
 RETURNING campaign_id, workspace_id, agent_id, name, status, epoch, trunk_id, calling_numbers, call_config, start_at,
-    end_at, created_at, updated_at, total_count
+    end_at, created_at, updated_at, total_count, number_pool_id
 
 -- name: start
 UPDATE campaign
@@ -43,7 +43,7 @@ SET status = CASE WHEN start_at > coalesce($5::timestamptz, statement_timestamp(
     updated_at = clock_timestamp()
 WHERE workspace_id = $1 AND campaign_id = $2 AND kind = 'list' AND status = 'draft' AND deleted_at IS NULL
 RETURNING campaign_id, workspace_id, agent_id, name, status, epoch, trunk_id, calling_numbers, call_config, start_at,
-    end_at, created_at, updated_at, total_count
+    end_at, created_at, updated_at, total_count, number_pool_id
 
 -- name: register_terminated
 -- New calls for the contacts whose last call an order cancelled. The fence of that order may still be settling, so the last
@@ -76,7 +76,7 @@ SET status = CASE WHEN start_at > coalesce($7::timestamptz, statement_timestamp(
 WHERE workspace_id = $1 AND campaign_id = $2 AND kind = 'list' AND status = 'terminated' AND epoch = $3
   AND deleted_at IS NULL
 RETURNING campaign_id, workspace_id, agent_id, name, status, epoch, trunk_id, calling_numbers, call_config, start_at,
-    end_at, created_at, updated_at, total_count
+    end_at, created_at, updated_at, total_count, number_pool_id
 
 -- name: pause
 -- After lock_exclusive('campaign', …): no permit is in flight, and none is granted until the status changes again. One row,
@@ -85,7 +85,7 @@ UPDATE campaign
 SET status = 'paused', updated_at = clock_timestamp()
 WHERE workspace_id = $1 AND campaign_id = $2 AND kind = 'list' AND status IN ('scheduled', 'ongoing') AND deleted_at IS NULL
 RETURNING campaign_id, workspace_id, agent_id, name, status, epoch, trunk_id, calling_numbers, call_config, start_at,
-    end_at, created_at, updated_at, total_count
+    end_at, created_at, updated_at, total_count, number_pool_id
 
 -- name: resume
 UPDATE campaign
@@ -93,11 +93,11 @@ SET status = CASE WHEN start_at > coalesce($3::timestamptz, statement_timestamp(
     updated_at = clock_timestamp()
 WHERE workspace_id = $1 AND campaign_id = $2 AND kind = 'list' AND status = 'paused' AND deleted_at IS NULL
 RETURNING campaign_id, workspace_id, agent_id, name, status, epoch, trunk_id, calling_numbers, call_config, start_at,
-    end_at, created_at, updated_at, total_count
+    end_at, created_at, updated_at, total_count, number_pool_id
 
 -- name: campaigns_below
 SELECT campaign_id, workspace_id, agent_id, name, status, epoch, trunk_id, calling_numbers, call_config, start_at,
-    end_at, created_at, updated_at, total_count
+    end_at, created_at, updated_at, total_count, number_pool_id
 FROM campaign
 WHERE workspace_id = $1 AND kind = 'list' AND deleted_at IS NULL
   AND campaign_id < coalesce($2::uuid, 'ffffffff-ffff-ffff-ffff-ffffffffffff')
@@ -106,7 +106,7 @@ LIMIT $3
 
 -- name: campaigns
 SELECT campaign_id, workspace_id, agent_id, name, status, epoch, trunk_id, calling_numbers, call_config, start_at,
-    end_at, created_at, updated_at, total_count
+    end_at, created_at, updated_at, total_count, number_pool_id
 FROM campaign
 WHERE workspace_id = $1 AND kind = 'list' AND deleted_at IS NULL
 ORDER BY campaign_id DESC
@@ -118,7 +118,7 @@ SELECT count(*) FROM campaign WHERE workspace_id = $1 AND kind = 'list' AND dele
 -- name: running_campaigns
 -- Started and not done, whatever more states there may be.
 SELECT campaign_id, workspace_id, agent_id, name, status, epoch, trunk_id, calling_numbers, call_config, start_at,
-    end_at, created_at, updated_at, total_count
+    end_at, created_at, updated_at, total_count, number_pool_id
 FROM campaign
 WHERE workspace_id = $1 AND kind = 'list' AND status NOT IN ('verifying', 'draft', 'completed', 'terminated', 'failed')
 ORDER BY campaign_id DESC
