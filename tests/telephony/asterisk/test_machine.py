@@ -2,12 +2,18 @@
 
 import asyncio
 from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
+from ringoff.clock import SystemClock
 from ringoff.domain.carrier import AnswerHandling, HandlingKind
 from ringoff.domain.events import Answered
+from ringoff.telephony.asterisk.ari import AriRefused
 from ringoff.telephony.asterisk.call import AsteriskCall
+from ringoff.telephony.asterisk.handover import Handover
+from ringoff.telephony.asterisk.machine import MachineDetection
 from tests.telephony.asterisk.conftest import Stage, trunk_of
 
 pytestmark = pytest.mark.anyio
@@ -111,6 +117,32 @@ async def test_an_order_ends_a_call_that_is_being_looked_at(stage: Stage) -> Non
     released = await stage.listener.released(request.attempt_id)
     assert released.was_answered
     assert not released.agent_failed
+
+
+class GoneChannel:
+    """An ARI whose channel goes between two requests."""
+
+    def __init__(self) -> None:
+        self.deleted: list[str] = []
+
+    async def request(self, *_: Any, **__: Any) -> None:
+        raise AriRefused(404, "Channel not found")
+
+    async def delete(self, path: str) -> None:
+        self.deleted.append(path)
+
+
+@pytest.mark.parametrize("is_release_wanted", [True, False])
+async def test_a_detection_that_finds_no_channel(is_release_wanted: bool) -> None:
+    """After an order to hang up it is the end that was asked for, and no failure of an agent."""
+    trunk, ari = trunk_of("http://127.0.0.1:8088", 5060, amd_context="detect"), GoneChannel()
+    request = Stage.request(cast(Any, SimpleNamespace(trunk=trunk)), "+15550001")
+    call = AsteriskCall(request, cast(Any, SimpleNamespace(app="app", ari=ari)), trunk.config)
+    call.is_release_wanted = is_release_wanted
+    handover = Handover(cast(Any, None))
+    await MachineDetection(SystemClock(), hand_over=handover.run, hang_up=handover.hang_up).run(call)
+    assert ari.deleted == [f"/channels/{call.channel_id}"]
+    assert call.agent_failed is not is_release_wanted
 
 
 def test_without_a_context_nothing_is_looked_for() -> None:

@@ -89,7 +89,8 @@ class Handover:
         """The agent's side is over, and so is the call."""
         if call.is_over:
             return
-        call.agent_failed = call.agent_failed or agent_failed
+        # Whatever breaks once the engine has asked for the end is not the agent's failure: its channel is gone.
+        call.agent_failed = call.agent_failed or (agent_failed and not call.is_release_wanted)
         try:
             await call.link.ari.delete(f"/channels/{call.channel_id}")
         except (AriRefused, AriUnreachable) as error:

@@ -53,7 +53,8 @@ class MachineDetection:
         except (AriRefused, AriUnreachable, TimeoutError) as error:
             if not call.is_over:
                 reason = str(error) or f"the context {call.amd_context!r} does not bring calls back"
-                log.error("machine detection failed", attempt_id=call.channel_id, reason=reason)
+                if not call.is_release_wanted:
+                    log.error("machine detection failed", attempt_id=call.channel_id, reason=reason)
                 await self._hang_up(call, agent_failed=True)
             return
         if call.is_over:
