@@ -1,13 +1,16 @@
 """One test body for both clients: a wish is carried out by whichever the test was given."""
 
 import asyncio
+import io
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
 import httpx2
 
 from ringoff.client import AsyncRingoffClient, Retries, RingoffClient
+from tests.contract.tenants import CONTACTS, Tenant
 
+ONCE = Retries(attempts_max=1)
 Answer = httpx2.Response | Exception
 Handler = Callable[[httpx2.Request], httpx2.Response]
 
@@ -63,3 +66,21 @@ class Script:
 
 def json_answer(status: int, body: Any, **headers: str) -> httpx2.Response:
     return httpx2.Response(status, json=body, headers={name.replace("_", "-"): text for name, text in headers.items()})
+
+
+def save(api: Any, tenant: Tenant, file: Any = None, **changes: Any) -> Any:
+    fields: dict[str, Any] = {
+        "agent_id": tenant.agent_id,
+        "campaign_name": "Spring",
+        "country_code": "+1",
+        "variables_map": {"callee_name": "Name", "company": "Company"},
+        "call_config": {"call_time": {"timezone": "UTC"}},
+        "campaign_start_time": "05/01/2026, 10:00",
+        "campaign_end_time": "31/12/2026, 20:00",
+    }
+    return api.campaigns.save(file or io.BytesIO(CONTACTS.encode()), **fields | changes)
+
+
+def start_call(api: Any, tenant: Tenant, number: str = "+14155550111", **changes: Any) -> Any:
+    fields = {"name": "Ada", "mobile_number": number, "agent_id": tenant.agent_id, "from_number": tenant.number}
+    return api.calls.start(**fields | changes)

@@ -4,15 +4,12 @@ import asyncio
 import io
 import json
 import zipfile
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
-import uvicorn
 
-from ringoff.api.app import ApiLimits, create_app
 from ringoff.client import (
     AsyncRingoffClient,
     BadRequest,
@@ -20,18 +17,14 @@ from ringoff.client import (
     NotFound,
     NothingTerminable,
     NotOffered,
-    Retries,
     RingoffClient,
     Unauthorized,
 )
 from ringoff.store.postgres import PostgresStore
-from tests.client.asking import Asker
-from tests.contract.tenants import CONTACTS, Tenant, make_tenant
+from tests.client.asking import ONCE, Asker, save, start_call
+from tests.contract.tenants import CONTACTS, Tenant
 from tests.support.large_lists import verifier
-from tests.support.virtual_clock import VirtualClock
 
-LIMITS = ApiLimits(json_bytes_max=64 * 1024, csv_bytes_max=256 * 1024, form_field_bytes_max=8 * 1024)
-ONCE = Retries(attempts_max=1)
 SCRIPT = {
     "introduction_and_objective": "Calls.",
     "response_guidelines": "Short.",
@@ -40,65 +33,6 @@ SCRIPT = {
     "voice_id": "11111111-1111-4111-8111-111111111111",
     "intro_message": "Hello.",
 }
-
-
-class Server(uvicorn.Server):
-    """Says when it listens, and where."""
-
-    def __init__(self, config: uvicorn.Config) -> None:
-        super().__init__(config)
-        self.is_listening = asyncio.Event()
-
-    async def startup(self, sockets: Any = None) -> None:
-        await super().startup(sockets)
-        self.is_listening.set()
-
-    @property
-    def url(self) -> str:
-        port = self.servers[0].sockets[0].getsockname()[1]
-        return f"http://127.0.0.1:{port}"
-
-
-@pytest.fixture
-async def tenant(store: PostgresStore) -> Tenant:
-    return await make_tenant(store, "ours", "+12025550100")
-
-
-@pytest.fixture
-async def url(store: PostgresStore) -> AsyncIterator[str]:
-    app = create_app(store=store, clock=VirtualClock(), limits=LIMITS)
-    server = Server(uvicorn.Config(app, port=0, http="httptools", ws="none", lifespan="off", log_config=None))
-    async with asyncio.TaskGroup() as tasks:
-        tasks.create_task(server.serve())
-        await server.is_listening.wait()
-        yield server.url
-        server.should_exit = True
-
-
-@pytest.fixture
-async def ask(kind: str, url: str, tenant: Tenant) -> AsyncIterator[Asker]:
-    made = RingoffClient if kind == "blocking" else AsyncRingoffClient
-    asker = Asker(made(url, tenant.key, retries=ONCE))
-    yield asker
-    await asker.close()
-
-
-def save(api: Any, tenant: Tenant, file: Any = None, **changes: Any) -> Any:
-    fields: dict[str, Any] = {
-        "agent_id": tenant.agent_id,
-        "campaign_name": "Spring",
-        "country_code": "+1",
-        "variables_map": {"callee_name": "Name", "company": "Company"},
-        "call_config": {"call_time": {"timezone": "UTC"}},
-        "campaign_start_time": "05/01/2026, 10:00",
-        "campaign_end_time": "31/12/2026, 20:00",
-    }
-    return api.campaigns.save(file or io.BytesIO(CONTACTS.encode()), **fields | changes)
-
-
-def start_call(api: Any, tenant: Tenant, number: str = "+14155550111", **changes: Any) -> Any:
-    fields = {"name": "Ada", "mobile_number": number, "agent_id": tenant.agent_id, "from_number": tenant.number}
-    return api.calls.start(**fields | changes)
 
 
 async def test_workspace_and_numbers(ask: Asker, tenant: Tenant) -> None:

@@ -84,6 +84,7 @@ class AgentScript(msgspec.Struct, kw_only=True):
 class EventSubscription(msgspec.Struct, kw_only=True):
     event_type: list[str] | str
     callback_url: str | None = None
+    method_type: str | None = None
 
 
 class Agent(msgspec.Struct, kw_only=True):

@@ -46,9 +46,14 @@ class CallMethods(Group[C]):
         smart_formatter: Mapping[str, Any] | None = None,
         number_pool_id: str | None = None,
         voice_id: str | None = None,
+        callback_url: str | None = None,
+        callback_args: Mapping[str, Any] | None = None,
         **fields: Any,
     ) -> Request[StartedCall]:
-        """Ring one person. Sent again only when it certainly never left; ``fields`` go along as they are."""
+        """Ring one person. Sent again only when it certainly never left; ``fields`` go along as they are.
+
+        The end of each try is told to ``callback_url``, with the ``headers`` and ``params`` of ``callback_args``.
+        """
         body = given(
             name=name,
             mobile_number=mobile_number,
@@ -60,14 +65,33 @@ class CallMethods(Group[C]):
             smart_formatter=smart_formatter,
             number_pool_id=number_pool_id,
             voice_id=voice_id,
+            callback_url=callback_url,
+            callback_args=callback_args,
             **fields,
         )
         return Request("POST", f"{COMPATIBLE}/calling/v2/outbound/individual", _started, json=body)
 
     @Method
-    def start_v1(self, /, *, name: str, mobile_number: str, agent_id: str, **fields: Any) -> Request[StartedCall]:
+    def start_v1(
+        self,
+        /,
+        *,
+        name: str,
+        mobile_number: str,
+        agent_id: str,
+        callback_url: str | None = None,
+        callback_args: Mapping[str, Any] | None = None,
+        **fields: Any,
+    ) -> Request[StartedCall]:
         """The first version of ``start``, for servers that have no other; it knows no pools and no voices."""
-        body = given(name=name, mobile_number=mobile_number, agent_id=agent_id, **fields)
+        body = given(
+            name=name,
+            mobile_number=mobile_number,
+            agent_id=agent_id,
+            callback_url=callback_url,
+            callback_args=callback_args,
+            **fields,
+        )
         return Request("POST", f"{COMPATIBLE}/calling/outbound/individual", _started, json=body)
 
     @Walk

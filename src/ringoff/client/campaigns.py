@@ -69,9 +69,14 @@ class CampaignMethods(Group[C]):
         return Request("POST", f"{COMPATIBLE}/campaign/save", _saved, upload=upload)
 
     @Method
-    def start(self, *, agent_id: str, list_id: str, from_numbers: Texts) -> Request[StartedCampaign]:
-        """Begin to dial; ``from_numbers`` are numbers or their ids. Sent again only when it certainly never left."""
-        body = {"agent_id": agent_id, "list_id": list_id, "from_numbers": from_numbers}
+    def start(
+        self, *, agent_id: str, list_id: str, from_numbers: Texts, callback_url: str | None = None
+    ) -> Request[StartedCampaign]:
+        """Begin to dial; ``from_numbers`` are numbers or their ids. Sent again only when it certainly never left.
+
+        The end of each try of the campaign's calls is told to ``callback_url``.
+        """
+        body = given(agent_id=agent_id, list_id=list_id, from_numbers=from_numbers, callback_url=callback_url)
         return Request("POST", f"{COMPATIBLE}/campaign/start", body_as(StartedCampaign), json=body)
 
     @Method
@@ -83,6 +88,7 @@ class CampaignMethods(Group[C]):
         from_numbers: Texts | None = None,
         number_pool_id: str | None = None,
         email_completion_user_ids: Texts | None = None,
+        callback_url: str | None = None,
     ) -> Request[StartedCampaign]:
         """The second version of ``start``."""
         body = given(
@@ -91,6 +97,7 @@ class CampaignMethods(Group[C]):
             from_numbers=from_numbers,
             number_pool_id=number_pool_id,
             email_completion_user_ids=email_completion_user_ids,
+            callback_url=callback_url,
         )
         return Request("POST", f"{COMPATIBLE}/campaign/v2/start", body_as(StartedCampaign), json=body)
 

@@ -18,14 +18,14 @@ from ringoff.client.exchange import (
     within,
 )
 from ringoff.client.methods import C, Group, Method, Walk
-from ringoff.client.native_answers import ApiKey, Call, Handling, Number, NumberPool, Subscription, Trunk, Webhook
+from ringoff.client.native_answers import ApiKey, Call, Handling, Number, NumberPool, Subscription, Trunk
 from ringoff.client.native_orders import CampaignLifeMethods, OrderMethods, SuppressionMethods
+from ringoff.client.native_webhooks import WebhookMethods
 
 Moment = datetime | date | str
 Texts = list[str]
 Calls = list[Call]
 Subscriptions = list[Subscription]
-Webhooks = list[Webhook]
 Trunks = list[Trunk]
 Numbers = list[Number]
 NumberPools = list[NumberPool]
@@ -152,47 +152,6 @@ class ApiKeyMethods(Group[C]):
     def revoke(self, api_key_id: str) -> Request[None]:
         """End a key at once."""
         return Request("DELETE", f"{NATIVE}/api-keys/{segment(api_key_id)}", no_answer, repeat=Repeat.FREELY)
-
-
-class WebhookMethods(Group[C]):
-    """``client.native.webhooks``."""
-
-    @Method
-    def set(
-        self,
-        *,
-        event_type: Texts,
-        callback_url: str,
-        headers: Mapping[str, str] | None = None,
-        method_type: str | None = None,
-        agent_id: str | None = None,
-    ) -> Request[Webhooks]:
-        """Send these events there; the answer has the secrets that they are signed with."""
-        body = given(
-            event_type=event_type,
-            callback_url=callback_url,
-            headers=headers,
-            method_type=method_type,
-            agent_id=agent_id,
-        )
-        # Not again when the answer is lost: each time makes new secrets, and the first ones may be known by then.
-        return Request("PUT", f"{NATIVE}/webhooks", within("webhooks", Webhooks), json=body)
-
-    @Method
-    def resume(self, subscription_id: str) -> Request[None]:
-        """Let a paused subscription go on where it stopped."""
-        body = {"subscription_id": subscription_id}
-        return Request("POST", f"{NATIVE}/webhooks/resume", no_answer, json=body, repeat=Repeat.FREELY)
-
-    @Method
-    def redeliver(self, subscription_id: str, first_event_id: int, last_event_id: int) -> Request[int]:
-        """Send events that are over once more, both ids included; how many there are."""
-        body = {
-            "subscription_id": subscription_id,
-            "first_event_id": first_event_id,
-            "last_event_id": last_event_id,
-        }
-        return Request("POST", f"{NATIVE}/webhooks/redeliver", within("redelivered_count", int), json=body)
 
 
 class NativeMethods(Group[C]):

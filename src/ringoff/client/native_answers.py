@@ -126,14 +126,41 @@ class Suppressed(msgspec.Struct, kw_only=True):
 
 
 class Subscription(msgspec.Struct, kw_only=True):
+    subscription_id: str | None = None
     agent_id: str | None = None
+    """None for the events of the whole workspace."""
     event_type: str
     created_at: str | None = None
+    callback_url: str | None = None
+    """None: its events are written, and sent to nobody."""
+    method_type: str | None = None
+    paused_at: str | None = None
+    alarm: str | None = None
+    """Why it is paused."""
 
 
 class Webhook(msgspec.Struct, kw_only=True):
     subscription_id: str
     signing_secret: str
+
+
+class Delivery(msgspec.Struct, kw_only=True):
+    """One event to one subscription."""
+
+    event_id: str
+    event_type: str
+    subscription_id: str
+    call_id: str | None = None
+    state: str
+    """``pending``, ``delivered`` or ``dropped``."""
+    tries: int = 0
+    status: int | None = None
+    """What the last try was answered with; None without an answer: then ``excerpt`` says why."""
+    latency_ms: int | None = None
+    excerpt: str | None = None
+    event_at: str | None = None
+    tried_at: str | None = None
+    next_try_at: str | None = None
 
 
 class Trunk(msgspec.Struct, kw_only=True):
