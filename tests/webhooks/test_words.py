@@ -54,6 +54,22 @@ def test_call_completed_has_the_documented_keys() -> None:
     assert (said["call_duration"], said["retry_count"], said["transcript"]) == (None, 0, [])
 
 
+@pytest.mark.parametrize(
+    ("status", "sub_status", "word"),
+    [
+        ("retry", "RETRY_SCHEDULED", "QUEUED"),
+        ("failed", "RETRY_LIMIT_REACHED", "retry_limit_reached"),
+        ("error", "NOT_ABLE_TO_CALL", "not_able_to_call"),
+        ("cancelled", "USER_TERMINATED", "USER_TERMINATED"),
+        ("completed", "ACCEPTED", "ACCEPTED"),
+    ],
+)
+def test_events_have_the_documented_words_of_events(status: str, sub_status: str, word: str) -> None:
+    written = {"status": status, "sub_status": sub_status}
+    for says in (call_completed, all_processing_completed):
+        assert says("7", written, CALL)["sub_status"] == word
+
+
 def test_an_answered_call_has_its_duration() -> None:
     written = {"status": "completed", "sub_status": "COMPLETED", "disposition": "answered", "talk_ms": 61_400}
     assert call_completed("7", written, CALL)["call_duration"] == 61

@@ -119,7 +119,7 @@ def _shared(written: Mapping[str, Any], call: CallFacts) -> dict[str, Any]:
         "agent_id": call.agent_id,
         "workspace_id": call.workspace_id,
         "status": written["status"],
-        "sub_status": written["sub_status"],
+        "sub_status": _word_of_event(written["status"], written["sub_status"]),
         "call_type": "outbound",
         "custom_args_values": dict(call.custom_args),
         "to_number": call.to_number,
@@ -134,6 +134,17 @@ def _shared(written: Mapping[str, Any], call: CallFacts) -> dict[str, Any]:
         "first_utterance_seconds": None,
         "tool_call_logs": [],
     }
+
+
+def _word_of_event(status: str, sub_status: str) -> str:
+    """Events have words of their own where the history says ``RETRY_SCHEDULED``, or why a call failed."""
+    match status:
+        case "retry":
+            return "QUEUED"
+        case "failed" | "error":
+            return sub_status.lower()
+        case _:
+            return sub_status
 
 
 def _z(at: datetime | None) -> str | None:

@@ -6,14 +6,23 @@ from typing import Any
 import pytest
 
 from tests.contract.facts.caller import Caller
+from tests.contract.facts.receiver import Receiver
 from tests.support.processes import ServerProcess, until
 
 
 @pytest.fixture(scope="package")
 def server() -> Iterator[ServerProcess]:
     # Thousands of access lines would hide the line that matters.
-    with ServerProcess(log_level="warning") as started:
+    # Receivers listen on loopback, and nobody waits the documented minutes for a second try.
+    with ServerProcess(log_level="warning", webhook_allow_private="true", webhook_backoff_s="0.1,0.1,0.1") as started:
         yield started
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    """Somebody who listens for events, alone in its test."""
+    with Receiver() as listening:
+        yield listening
 
 
 @pytest.fixture(scope="package")

@@ -86,6 +86,15 @@ def naive_instant(value: Any) -> bool:
     return isinstance(value, str) and datetime.fromisoformat(value).tzinfo is None
 
 
+def zulu_instant(value: Any) -> bool:
+    """ISO 8601 with ``Z``, as events have it."""
+    return isinstance(value, str) and value.endswith("Z") and datetime.fromisoformat(value).tzinfo is not None
+
+
+def nothing(value: Any) -> bool:
+    return value is None
+
+
 def day(value: Any) -> bool:
     return isinstance(value, str) and re.fullmatch(r"\d{4}-\d{2}-\d{2}", value) is not None
 

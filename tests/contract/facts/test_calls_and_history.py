@@ -156,6 +156,14 @@ def test_exactly_one_kind_of_calling_number(caller: Caller, path: str) -> None:
     caller.post(path, request(caller, from_number_id=calling["id"]), 400)
 
 
+def test_a_pool_of_calling_numbers_that_is_not_there(caller: Caller) -> None:
+    asked = request(caller, from_number=None, number_pool_id=NOBODY)
+    refused = caller.post(PATHS[1], asked, 400)
+    assert refused == {"error": {"code": "invalid_parameter", "message": "Number pool not found."}}
+    both = caller.post(PATHS[1], request(caller, number_pool_id=NOBODY), 400)
+    caller.expect(both, Keys({"error": Keys({"code": "invalid_parameter", "message": text})}))
+
+
 def test_what_else_a_call_may_say(caller: Caller) -> None:
     config = {
         "idle_timeout_warning": 5,
