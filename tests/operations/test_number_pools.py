@@ -12,10 +12,12 @@ from ringoff.dispatch.limits import DispatchLimits
 from ringoff.dispatch.supervisor import Supervisor
 from ringoff.domain.errors import Conflict, InvalidInput, NotFound
 from ringoff.domain.identifiers import CallId, CampaignId, NumberPoolId
+from ringoff.domain.termination import Selector
 from ringoff.domain.workspace import NumberPool
 from ringoff.observability.invariants import broken_invariants
 from ringoff.operations import calls, campaigns, number_pools, numbers
 from ringoff.operations.calls import IndividualCall
+from ringoff.operations.terminations import terminate
 from ringoff.store.postgres import PostgresStore
 from tests.support.carriers import ScriptedCarrier
 from tests.support.world import CALLING_NUMBER, RETRYING, World
@@ -244,6 +246,22 @@ async def test_a_call_that_meets_the_removal_of_its_pool_comes_first_or_is_refus
         )
     with pytest.raises(Conflict, match="in use by an individual call"):
         await removing
+
+
+async def test_an_order_never_waits_for_an_edit_of_a_pool(pooled: Pooled) -> None:
+    world, pool = pooled.world, await pooled.pool(ANN)
+    registered = await pooled.call(CALLED[0], pool)
+    async with world.store.transaction() as editing:
+        await editing.number_pools.lock(world.workspace_id, pool.number_pool_id)
+        registering = asyncio.create_task(pooled.call(CALLED[1], pool))
+        await waits_for_a_row(world.store)
+        # It would wait for the end of this very transaction.
+        async with asyncio.timeout(20):
+            await terminate(world.store, world.principal, Selector(agent_id=world.agent_id))
+    later = await registering
+    statuses = await world.statuses()
+    assert statuses[registered] == ("cancelled", "USER_TERMINATED")
+    assert statuses[later] == ("registered", "QUEUED"), "registered after the order"
 
 
 async def waits_for_a_row(store: PostgresStore) -> None:

@@ -17,7 +17,7 @@ from ringoff.domain.webhook_records import StatusCallback
 from ringoff.domain.workspace import CallingNumber, Principal
 from ringoff.operations.agents import active_agent
 from ringoff.operations.caller_ids import resolve_calling_numbers
-from ringoff.operations.number_pools import hold_pool
+from ringoff.operations.number_pools import hold_pool, wait_for_pool
 from ringoff.operations.status_callbacks import keep_callback
 from ringoff.ports import Store, Transaction
 
@@ -66,6 +66,8 @@ async def register_individual(
     require_e164(request.mobile_number, "mobile_number", None)
     custom_args = _custom_args(request)
     async with store.transaction() as tx:
+        if request.number_pool_id is not None:
+            await wait_for_pool(tx, principal, request.number_pool_id)
         # The lock comes before anything is read: a termination of the agent either covers this call or waits for it.
         await tx.terminations.lock_agent(principal.workspace_id, request.agent_id, shared=True)
         if await active_agent(tx, principal.workspace_id, request.agent_id) is None:

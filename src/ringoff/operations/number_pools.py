@@ -80,14 +80,24 @@ async def change_pace(store: Store, principal: Principal, number_id: NumberId, c
     return number
 
 
-async def hold_pool(tx: Transaction, principal: Principal, given: str) -> NumberPool:
-    """The pool that a request names, kept as it is until the transaction ends."""
+async def wait_for_pool(tx: Transaction, principal: Principal, given: str) -> NumberPoolId | None:
+    """Hold the pool that a request names, if there is one; None when that is no id.
+
+    Before the lock of an agent: an edit holds a pool for as long as it looks for its calls, and an order for the agent
+    would wait for that behind whoever waits here.
+    """
     try:
         number_pool_id = NumberPoolId(UUID(given))
     except ValueError:
-        raise InvalidInput(POOL_NOT_FOUND) from None
+        return None
     await tx.number_pools.hold(principal.workspace_id, number_pool_id)
-    pool = await tx.number_pools.pool(principal.workspace_id, number_pool_id)
+    return number_pool_id
+
+
+async def hold_pool(tx: Transaction, principal: Principal, given: str) -> NumberPool:
+    """The pool that a request names, kept as it is until the transaction ends."""
+    number_pool_id = await wait_for_pool(tx, principal, given)
+    pool = None if number_pool_id is None else await tx.number_pools.pool(principal.workspace_id, number_pool_id)
     if pool is None:
         raise InvalidInput(POOL_NOT_FOUND)
     return pool
