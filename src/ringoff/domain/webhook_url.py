@@ -9,7 +9,7 @@ from ringoff.domain.errors import InvalidInput
 
 URL_CHARACTERS_MAX: Final = 2_048
 _NAT64: Final = ipaddress.ip_network("64:ff9b::/96")
-_NUMBER: Final = re.compile(r"0[xX][0-9a-fA-F]{1,8}|0[0-7]{0,11}|[1-9][0-9]{0,9}")
+_NUMBER: Final = re.compile(r"0[xX]0*[0-9a-fA-F]{1,8}|00*[0-7]{0,11}|[1-9][0-9]{0,9}")
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
@@ -45,7 +45,7 @@ def is_public(address: Address) -> bool:
             inner = ipaddress.IPv4Address(address.packed[-4:])
         if inner is not None:
             return is_public(inner)
-        if address.teredo is not None:
+        if address.teredo is not None or address.is_site_local:
             return False
     return address.is_global and not address.is_multicast and not address.is_reserved
 
