@@ -82,8 +82,13 @@ class CampaignStore(Protocol):
     ) -> Sequence[tuple[str, int]]:
         """Which of these numbers are called by the campaign, with the line of the upload."""
 
-    async def register_terminated(self, workspace_id: WorkspaceId, campaign_id: CampaignId, epoch: int) -> int:
-        """Register a new call for each contact whose last call an order cancelled, suppressed numbers left out."""
+    async def register_terminated(
+        self, workspace_id: WorkspaceId, campaign_id: CampaignId, epoch: int, start_at: datetime
+    ) -> int:
+        """Register a new call, due at ``start_at``, for each contact whose last call an order cancelled.
+
+        Suppressed numbers are left out.
+        """
 
     async def restart(
         self,

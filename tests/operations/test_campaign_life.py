@@ -1,5 +1,6 @@
 """Pause, resume and end: what they allow, what they leave, and how a campaign becomes completed by itself."""
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -8,11 +9,14 @@ from ringoff.clock import SystemClock
 from ringoff.dispatch.campaign_clock import CampaignClock
 from ringoff.dispatch.limits import DispatchLimits
 from ringoff.dispatch.supervisor import Supervisor
+from ringoff.domain.call_config import CallConfig
 from ringoff.domain.errors import Conflict, NotFound
 from ringoff.domain.identifiers import CampaignId
 from ringoff.domain.records import CampaignCounts
+from ringoff.domain.termination import Ongoing, Selector, TerminationOrder
 from ringoff.observability.invariants import broken_invariants
 from ringoff.operations import campaign_life, campaigns, contact_lists, numbers, receipts
+from ringoff.operations.terminations import terminate
 from ringoff.store.postgres import PostgresStore
 from tests.races.conftest import Actors
 from tests.support.world import CALLING_NUMBER, World
@@ -174,3 +178,30 @@ async def test_another_process_sees_the_pause(actors: Actors) -> None:
     other: Supervisor = actors.another_process()
     await actors.world.dial(other, actors.clock.monotonic())
     assert actors.dialled == []
+
+
+async def test_an_order_never_waits_for_a_restart_under_new_terms(actors: Actors) -> None:
+    world, store = actors.world, actors.store
+    campaign_id = await world.campaign(NUMBERS)
+    [(work, [call])] = await world.claim(actors.supervisor, count_max=1)
+    await actors.supervisor.dialer.dial(work, [call], actors.clock.monotonic())
+    await terminate(store, world.principal, Selector(campaign_id=campaign_id))
+    restart = campaigns.start(
+        store,
+        world.principal,
+        world.agent_id,
+        campaign_id,
+        [CALLING_NUMBER],
+        now=SystemClock().now(),
+        terms=campaigns.StartTerms(call_config=CallConfig()),
+    )
+    async with store.transaction() as tx:
+        # As millions of new calls would, this keeps the restart at their registration.
+        await tx.connection.execute("LOCK TABLE call IN SHARE MODE")
+        restarting = asyncio.create_task(restart)
+        await actors.waits_for_a_lock(restarting)
+        hang_up = TerminationOrder(Selector(campaign_id=campaign_id), ongoing=Ongoing.HANGUP)
+        async with asyncio.timeout(20):
+            await terminate(store, world.principal, hang_up)
+    with pytest.raises(Conflict):
+        await restarting

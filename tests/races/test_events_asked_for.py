@@ -9,7 +9,7 @@ from ringoff.domain.termination import Selector
 from ringoff.store.postgres import PostgresStore
 from ringoff.store.sql_loader import load
 from tests.races.conftest import Actors
-from tests.support.large_lists import contacts, upload, verifier
+from tests.support.large_lists import NOW, contacts, upload, verifier
 from tests.support.world import World
 from tests.webhooks.test_claim_plan import nodes_of
 
@@ -52,7 +52,8 @@ async def test_calls_that_a_restart_registers_are_told_and_the_old_ones_are_not_
     async with world.store.transaction() as tx:
         campaign = await tx.campaigns.campaign(world.workspace_id, campaign_id)
         assert campaign is not None
-        assert await tx.campaigns.register_terminated(world.workspace_id, campaign_id, campaign.epoch) == 2
+        registered = tx.campaigns.register_terminated(world.workspace_id, campaign_id, campaign.epoch, NOW)
+        assert await registered == 2
     assert [number for _, number, _ in await events(world)] == [FIRST, SECOND, FIRST, SECOND]
     assert await world.count("SELECT count(DISTINCT call_id) FROM outbox_event") == 4
 
@@ -66,7 +67,7 @@ async def test_the_calls_of_a_large_list_are_told_when_they_are_registered(actor
     assert [number for _, number, _ in await events(world)] == [FIRST, SECOND]
     await actors.terminate(Selector(campaign_id=campaign_id))
     async with world.store.transaction() as tx:
-        assert await tx.campaigns.register_terminated(world.workspace_id, campaign_id, 1) == 2
+        assert await tx.campaigns.register_terminated(world.workspace_id, campaign_id, 1, NOW) == 2
     assert [number for _, number, _ in await events(world)] == [FIRST, SECOND, FIRST, SECOND]
     assert await world.count("SELECT count(DISTINCT call_id) FROM outbox_event") == 4
 

@@ -1,7 +1,7 @@
 """Campaigns: save an uploaded list of contacts, start it on calling numbers, list what there is."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
 
@@ -129,7 +129,7 @@ async def start(
         if campaign.agent_id != agent_id or await active_agent(tx, workspace_id, agent_id) is None:
             raise InvalidInput(INVALID_AGENT, field="agent_id")
         await _require_verified(tx, campaign)
-        campaign = await _under_terms(tx, campaign, terms, now)
+        campaign = _under_terms(campaign, terms, now)
         shown = await _shown_numbers(tx, principal, from_numbers, number_pool_id)
         for number, line in await tx.campaigns.calling_numbers_in_contacts(workspace_id, campaign_id, shown.numbers):
             raise InvalidInput(
@@ -138,8 +138,9 @@ async def start(
         if campaign.end_at is not None and campaign.end_at <= now:
             raise InvalidInput(f"the campaign's end time has passed: {campaign.end_at.isoformat()}", field="list_id")
         if campaign.status == CampaignStatus.TERMINATED:
-            started = await _restart(tx, campaign, shown)
+            started = await _restart(tx, campaign, terms, shown)
         else:
+            await _keep_terms(tx, campaign, terms)
             started = await tx.campaigns.start(
                 workspace_id, campaign_id, shown.trunk_id, shown.fixed, None, shown.number_pool_id
             )
@@ -198,25 +199,39 @@ async def _require_verified(tx: Transaction, campaign: CampaignRow) -> None:
         raise Conflict(NOT_READY, field="list_id")
 
 
-async def _under_terms(tx: Transaction, campaign: CampaignRow, terms: StartTerms, now: datetime) -> CampaignRow:
+def _under_terms(campaign: CampaignRow, terms: StartTerms, now: datetime) -> CampaignRow:
+    """The campaign as it will be dialled."""
     if terms.says_nothing:
         return campaign
     config = terms.call_config or campaign.call_config
     start_at, end_at = checked_times(
         config, terms.start_time or campaign.start_at, terms.end_time or campaign.end_at, now
     )
-    changed = await tx.campaigns.reschedule(campaign.workspace_id, campaign.campaign_id, config, start_at, end_at)
+    return replace(campaign, call_config=config, start_at=start_at, end_at=end_at)
+
+
+async def _keep_terms(tx: Transaction, campaign: CampaignRow, terms: StartTerms) -> None:
+    """Locks the campaign's row, for which an order would wait: nothing slow comes after it."""
+    if terms.says_nothing:
+        return
+    assert campaign.start_at is not None, "every list has a start"
+    changed = await tx.campaigns.reschedule(
+        campaign.workspace_id, campaign.campaign_id, campaign.call_config, campaign.start_at, campaign.end_at
+    )
     if changed is None:
         raise Conflict(ALREADY_STARTED, field="list_id")
-    return changed
 
 
-async def _restart(tx: Transaction, campaign: CampaignRow, shown: _ShownNumbers) -> CampaignRow | None:
+async def _restart(
+    tx: Transaction, campaign: CampaignRow, terms: StartTerms, shown: _ShownNumbers
+) -> CampaignRow | None:
     """Terminal means terminal: the calls stay, and their contacts get new ones. None when somebody was faster."""
     workspace_id, campaign_id, epoch = campaign.workspace_id, campaign.campaign_id, campaign.epoch
-    new_count = await tx.campaigns.register_terminated(workspace_id, campaign_id, epoch)
+    assert campaign.start_at is not None, "every list has a start"
+    new_count = await tx.campaigns.register_terminated(workspace_id, campaign_id, epoch, campaign.start_at)
     if not new_count:
         raise Conflict("Campaign was terminated and has nobody left to call", field="list_id")
+    await _keep_terms(tx, campaign, terms)
     return await tx.campaigns.restart(
         workspace_id, campaign_id, epoch, shown.trunk_id, shown.fixed, new_count, None, shown.number_pool_id
     )

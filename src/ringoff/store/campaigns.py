@@ -90,8 +90,12 @@ class PostgresCampaigns:
         )
         return None if row is None else _campaign(row)
 
-    async def register_terminated(self, workspace_id: WorkspaceId, campaign_id: CampaignId, epoch: int) -> int:
-        count = row_count(await self._connection.execute(_SQL["register_terminated"], workspace_id, campaign_id, epoch))
+    async def register_terminated(
+        self, workspace_id: WorkspaceId, campaign_id: CampaignId, epoch: int, start_at: datetime
+    ) -> int:
+        count = row_count(
+            await self._connection.execute(_SQL["register_terminated"], workspace_id, campaign_id, epoch, start_at)
+        )
         if count >= _ANALYZE_FROM:
             await self._connection.execute(_SQL["analyze"])
         await self._connection.execute(_PUBLISH_STARTED, workspace_id, campaign_id)

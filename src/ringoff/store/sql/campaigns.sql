@@ -27,7 +27,7 @@ FROM campaign
 WHERE workspace_id = $1 AND campaign_id = $2 AND kind = 'list' AND deleted_at IS NULL
 
 -- name: reschedule
--- Before a start, in its transaction.
+-- Right before start or restart, in their transaction.
 UPDATE campaign
 SET call_config = $3, start_at = $4, end_at = $5, updated_at = clock_timestamp()
 WHERE workspace_id = $1 AND campaign_id = $2 AND kind = 'list' AND status IN ('draft', 'terminated') AND deleted_at IS NULL
@@ -49,7 +49,7 @@ RETURNING campaign_id, workspace_id, agent_id, name, status, epoch, trunk_id, ca
 -- New calls for the contacts whose last call an order cancelled. The fence of that order may still be settling, so the last
 -- call is judged by its effective status.
 INSERT INTO call (workspace_id, campaign_id, contact_id, epoch, called_number, next_attempt_at)
-SELECT k.workspace_id, k.campaign_id, last.contact_id, $3, last.called_number, k.start_at
+SELECT k.workspace_id, k.campaign_id, last.contact_id, $3, last.called_number, $4
 FROM campaign k
 CROSS JOIN LATERAL (
     SELECT DISTINCT ON (v.contact_id) v.contact_id, v.called_number, v.status, v.sub_status
