@@ -13,7 +13,8 @@ from types import TracebackType
 from typing import Any, Self
 
 from ringoff.store.connection import Connection
-from ringoff.store.postgres import PostgresStore, PostgresTransaction, connect_once
+from ringoff.store.postgres import PostgresStore, connect_once
+from ringoff.store.transaction import PostgresTransaction
 
 COMMIT = "commit"
 """The gate before the COMMIT of a transaction that has no ``….before_commit`` of its own."""

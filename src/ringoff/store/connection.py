@@ -8,9 +8,17 @@ from asyncpg.pool import PoolConnectionProxy
 # In quotes, because asyncpg's classes are generic for type checkers only.
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record] | PoolConnectionProxy[asyncpg.Record]"
 
-__all__ = ["Connection", "PoolConnectionProxy", "asyncpg", "row_count"]
+__all__ = ["Connection", "PoolConnectionProxy", "asyncpg", "is_lost", "row_count"]
 
 
 def row_count(status: str) -> int:
     """The count at the end of a command status such as ``UPDATE 3``."""
     return int(status.rsplit(" ", 1)[1])
+
+
+def is_lost(connection: Connection) -> bool:
+    """A lost connection is closed, or has been taken from its holder by the pool, which makes it refuse to answer."""
+    try:
+        return connection.is_closed()
+    except asyncpg.InterfaceError:
+        return True

@@ -10,23 +10,10 @@ import msgspec
 
 from ringoff.domain.errors import DatabaseUnavailable, InvalidInput, MigrationRefused, SerializationConflict
 from ringoff.ports import Wakeup
-from ringoff.store.callbacks import PostgresCallbacks
-from ringoff.store.calls import PostgresCalls
-from ringoff.store.campaigns import PostgresCampaigns
-from ringoff.store.connection import Connection
-from ringoff.store.dispatch import PostgresDispatch
-from ringoff.store.history import PostgresHistory
-from ringoff.store.invariants import PostgresInvariants
-from ringoff.store.lists import PostgresLists
+from ringoff.store.connection import Connection, is_lost
 from ringoff.store.migrate import pending
-from ringoff.store.number_pools import PostgresNumberPools
-from ringoff.store.receipts import PostgresReceipts
 from ringoff.store.sql_loader import load
-from ringoff.store.subscriptions import PostgresSubscriptions
-from ringoff.store.suppressions import PostgresSuppressions
-from ringoff.store.terminations import PostgresTerminations
-from ringoff.store.webhooks import PostgresWebhooks
-from ringoff.store.workspaces import PostgresWorkspaces
+from ringoff.store.transaction import PostgresTransaction
 
 Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
 
@@ -54,80 +41,6 @@ _SERVER_TROUBLE = (
     asyncpg.IdleInTransactionSessionTimeoutError,
 )
 _CANNOT_CONNECT = (*_SERVER_TROUBLE, asyncpg.InvalidAuthorizationSpecificationError, asyncpg.InvalidCatalogNameError)
-
-
-class PostgresTransaction:
-    """One open transaction; each property is the store of one noun on its connection."""
-
-    __slots__ = ("_connection",)
-
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
-
-    @property
-    def workspaces(self) -> PostgresWorkspaces:
-        return PostgresWorkspaces(self._connection)
-
-    @property
-    def number_pools(self) -> PostgresNumberPools:
-        return PostgresNumberPools(self._connection)
-
-    @property
-    def campaigns(self) -> PostgresCampaigns:
-        return PostgresCampaigns(self._connection)
-
-    @property
-    def lists(self) -> PostgresLists:
-        return PostgresLists(self._connection)
-
-    @property
-    def calls(self) -> PostgresCalls:
-        return PostgresCalls(self._connection)
-
-    @property
-    def history(self) -> PostgresHistory:
-        return PostgresHistory(self._connection)
-
-    @property
-    def dispatch(self) -> PostgresDispatch:
-        return PostgresDispatch(self._connection)
-
-    @property
-    def terminations(self) -> PostgresTerminations:
-        return PostgresTerminations(self._connection)
-
-    @property
-    def receipts(self) -> PostgresReceipts:
-        return PostgresReceipts(self._connection)
-
-    @property
-    def suppressions(self) -> PostgresSuppressions:
-        return PostgresSuppressions(self._connection)
-
-    @property
-    def subscriptions(self) -> PostgresSubscriptions:
-        return PostgresSubscriptions(self._connection)
-
-    @property
-    def webhooks(self) -> PostgresWebhooks:
-        return PostgresWebhooks(self._connection)
-
-    @property
-    def callbacks(self) -> PostgresCallbacks:
-        return PostgresCallbacks(self._connection)
-
-    @property
-    def invariants(self) -> PostgresInvariants:
-        return PostgresInvariants(self._connection)
-
-    @property
-    def is_lost(self) -> bool:
-        return _is_lost(self._connection)
-
-    @property
-    def connection(self) -> Connection:
-        """For migrations, invariants and tests; operations never touch it."""
-        return self._connection
 
 
 class PostgresStore:
@@ -358,12 +271,12 @@ async def _transaction(pool: Pool, begin: str = _BEGIN) -> AsyncIterator[Postgre
 
 async def _roll_back(connection: Connection) -> None:
     """Without hiding the error that led here: a connection that cannot even roll back is cut, which rolls back."""
-    if _is_lost(connection):
+    if is_lost(connection):
         return
     try:
         await connection.execute("ROLLBACK")
     except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError):
-        if not _is_lost(connection):
+        if not is_lost(connection):
             connection.terminate()
 
 
@@ -393,14 +306,6 @@ def _translated(connection: Connection) -> Iterator[None]:
     except (OSError, asyncpg.InterfaceError, asyncpg.InternalClientError) as error:
         # The first two can also come from the caller's own work inside the transaction; then the connection is alive.
         # The third is what a session says that was told to end between two statements.
-        if isinstance(error, asyncpg.InternalClientError) or _is_lost(connection):
+        if isinstance(error, asyncpg.InternalClientError) or is_lost(connection):
             raise DatabaseUnavailable("the connection to the database was lost") from error
         raise
-
-
-def _is_lost(connection: Connection) -> bool:
-    """A lost connection is closed, or has been taken from its holder by the pool, which makes it refuse to answer."""
-    try:
-        return connection.is_closed()
-    except asyncpg.InterfaceError:
-        return True
