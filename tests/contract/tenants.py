@@ -74,9 +74,15 @@ async def save(
     client: httpx2.AsyncClient, tenant: Tenant, csv: str | bytes = CONTACTS, **changes: Any
 ) -> httpx2.Response:
     """Upload contacts."""
+    return await _upload("save", client, tenant, csv, changes)
+
+
+async def _upload(
+    route: str, client: httpx2.AsyncClient, tenant: Tenant, csv: str | bytes, changes: dict[str, Any]
+) -> httpx2.Response:
     content = csv.encode() if isinstance(csv, str) else csv
     return await client.post(
-        f"{COMPATIBLE}/campaign/save",
+        f"{COMPATIBLE}/campaign/{route}",
         headers=tenant.headers,
         data=save_fields(tenant, **changes),
         files={"file": ("contacts.csv", content, "text/csv")},
@@ -95,13 +101,7 @@ async def upload_csv(
     client: httpx2.AsyncClient, tenant: Tenant, csv: str | bytes = CONTACTS, **changes: Any
 ) -> httpx2.Response:
     """Upload contacts to be verified later."""
-    content = csv.encode() if isinstance(csv, str) else csv
-    return await client.post(
-        f"{COMPATIBLE}/campaign/upload-csv",
-        headers=tenant.headers,
-        data=save_fields(tenant, **changes),
-        files={"file": ("contacts.csv", content, "text/csv")},
-    )
+    return await _upload("upload-csv", client, tenant, csv, changes)
 
 
 async def uploaded_list(client: httpx2.AsyncClient, tenant: Tenant, csv: str = CONTACTS) -> str:

@@ -274,6 +274,12 @@ async def test_who_shows_a_number_is_looked_for_among_what_is_open(crowd: World)
     assert not reads_whole(nodes, "call")
 
 
+async def test_who_shows_a_pool_is_found_among_what_is_open(crowd: World) -> None:
+    nodes = await plan(crowd.store, COVERAGE["pool_shows"], crowd.workspace_id, uuid4(), of_a_request=True)
+    of_calls = [(node["Node Type"], node.get("Index Name")) for node in nodes if node.get("Relation Name") == "call"]
+    assert sorted(of_calls, key=str) == [("Index Only Scan", "call_due"), ("Index Only Scan", "call_ongoing")]
+
+
 async def test_a_page_of_a_receipt_reads_no_more_than_it_shows(crowd: World) -> None:
     above = UUID(int=0)
     order = (crowd.workspace_id, uuid4(), above)

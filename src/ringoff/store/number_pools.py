@@ -10,6 +10,7 @@ from ringoff.store.connection import Connection, row_count
 from ringoff.store.sql_loader import load
 
 _SQL = load("number_pools")
+_SHOWS = load("coverage")["pool_shows"]
 
 
 class PostgresNumberPools:
@@ -53,7 +54,7 @@ class PostgresNumberPools:
         await self._connection.execute(_SQL["remove"], workspace_id, number_pool_id)
 
     async def showing(self, workspace_id: WorkspaceId, number_pool_id: NumberPoolId) -> str | None:
-        who: str | None = await self._connection.fetchval(_SQL["showing"], workspace_id, number_pool_id)
+        who: str | None = await self._connection.fetchval(_SHOWS, workspace_id, number_pool_id)
         return who
 
     async def change_pace(

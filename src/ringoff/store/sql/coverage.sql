@@ -190,3 +190,31 @@ SELECT EXISTS (
     JOIN call c ON c.campaign_id = k.campaign_id AND c.epoch = k.epoch
     WHERE k.workspace_id = $1 AND k.kind = 'individual' AND c.status = 'ongoing' AND c.calling_number = $2
 )
+
+-- name: pool_shows
+-- Who may still show a number of this pool: a list that is started and not done, whatever more states there may be, or an
+-- individual call, as above. The order of due times keeps the look for a waiting call in its index.
+(
+    SELECT 'campaign ' || quote_literal(k.name) AS who
+    FROM campaign k
+    WHERE k.workspace_id = $1 AND k.number_pool_id = $2 AND k.kind = 'list'
+      AND k.status NOT IN ('draft', 'completed', 'terminated')
+    ORDER BY k.campaign_id
+    LIMIT 1
+)
+UNION ALL
+SELECT 'an individual call'
+FROM campaign k
+CROSS JOIN LATERAL (
+    SELECT FROM call c
+    WHERE c.campaign_id = k.campaign_id AND c.epoch = k.epoch AND c.status IN ('registered', 'retry')
+    ORDER BY c.next_attempt_at
+    LIMIT 1
+) waiting
+WHERE k.workspace_id = $1 AND k.number_pool_id = $2 AND k.kind = 'individual'
+UNION ALL
+SELECT 'an individual call'
+FROM campaign k
+JOIN call c ON c.campaign_id = k.campaign_id AND c.epoch = k.epoch AND c.status = 'ongoing'
+WHERE k.workspace_id = $1 AND k.number_pool_id = $2 AND k.kind = 'individual'
+LIMIT 1

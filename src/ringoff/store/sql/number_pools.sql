@@ -37,23 +37,6 @@ WHERE workspace_id = $1 AND number_id = ANY($3::uuid[]) AND (number_pool_id IS N
 -- name: remove
 DELETE FROM number_pool WHERE workspace_id = $1 AND number_pool_id = $2
 
--- name: showing
--- Who may still show a number of this pool: a list that is started and not done, whatever more states there may be, or an
--- individual call.
-SELECT CASE WHEN k.kind = 'list' THEN 'campaign ' || quote_literal(k.name) ELSE 'an individual call' END AS who
-FROM campaign k
-WHERE k.workspace_id = $1 AND k.number_pool_id = $2
-  AND CASE
-      WHEN k.kind = 'list' THEN k.status NOT IN ('draft', 'completed', 'terminated')
-      ELSE EXISTS (
-          SELECT FROM call_effective v
-          WHERE v.workspace_id = k.workspace_id AND v.campaign_id = k.campaign_id
-            AND v.status IN ('registered', 'retry', 'ongoing')
-      )
-  END
-ORDER BY k.campaign_id
-LIMIT 1
-
 -- name: change_pace
 -- What was shown before counts by the new pace only from now on.
 UPDATE number SET cps_max = $3, paced_off_at = NULL
