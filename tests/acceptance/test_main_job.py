@@ -69,7 +69,8 @@ def test_every_row_of_a_messy_list_comes_to_its_documented_end(start_server: Cal
 
     # Congestion is put back again and again, and spends no retry: only the order ends it.
     until(lambda: _ended(by_number()) == set(ENDS), "all but the congested call are over", 40)
-    assert by_number()[CONGESTED]["status"] == "retry"
+    # It may just be on the wire again.
+    until(lambda: by_number()[CONGESTED]["status"] == "retry", "the congested call is put back")
     acknowledged_ns = client.terminate(campaign_id=campaign_id)
 
     calls = by_number()

@@ -29,9 +29,21 @@ def free_port() -> int:
 
 def why_failed(run_dir: Path) -> str:
     """Its own words for each call that it aborted. (It also logs there each pause of the scenario that ran out.)"""
+    return "\n".join(re.findall(r"Aborting call.{0,200}", _said(run_dir)))
+
+
+def dropped(run_dir: Path) -> frozenset[str]:
+    """The Call-IDs (of sippy: 32 hex digits) that it aborted on a CANCEL.
+
+    No scenario prevents it: between a ring that timed out and the answer sipp listens to its socket once more, and a
+    CANCEL of that instant is not expected. It answers the CANCEL, drops the call and sends neither 487 nor 200.
+    """
+    return frozenset(re.findall(r"unexpected CANCEL for call: ([0-9a-f]{32})", _said(run_dir)))
+
+
+def _said(run_dir: Path) -> str:
     path = run_dir / "errors.log"
-    said = path.read_text(errors="replace") if path.exists() else ""
-    return "\n".join(re.findall(r"Aborting call.{0,200}", said))
+    return path.read_text(errors="replace") if path.exists() else ""
 
 
 class Sipp:

@@ -1,7 +1,7 @@
 """Judges a capture and the clients' journal; imports nothing of Ringoff and asks nobody for a status."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -55,6 +55,8 @@ class Verdict:
     cancelled: int = 0
     hung_up: int = 0
     crossed: int = 0
+    dropped: int = 0
+    """Cancelled by us, and dropped by the carrier on that CANCEL without a final answer, as its own log says."""
     up_at_end: list[str] = field(default_factory=list)
     """Calls that no packet ended. The capture ends while the server still runs."""
     by_level: dict[str, list[int]] = field(default_factory=lambda: {level: [0, 0] for level in LEVELS})
@@ -86,7 +88,8 @@ class Verdict:
             ),
             (
                 f"ends: {self.refused} refused, {self.cancelled} cancelled, {self.hung_up} with a BYE,"
-                f" {self.crossed} of them with a CANCEL that crossed a final answer"
+                f" {self.crossed} of them with a CANCEL that crossed a final answer;"
+                f" {self.dropped} dropped by the carrier on our CANCEL"
             ),
             f"calls that no packet ended before the server was stopped: {len(self.up_at_end)}",
             f"covered INVITEs after the acknowledgement: {len(self.after_acknowledgement)}",
@@ -94,12 +97,14 @@ class Verdict:
         ]
 
 
-def check(directory: Path) -> Verdict:
-    """Needs the two files of a run."""
-    return judge(_lines(directory / CAPTURE), _lines(directory / JOURNAL))
+def check(directory: Path, dropped: Collection[str] = ()) -> Verdict:
+    """Needs the two files of a run; ``dropped`` are the Call-IDs of which the carrier says that it dropped them."""
+    return judge(_lines(directory / CAPTURE), _lines(directory / JOURNAL), dropped)
 
 
-def judge(capture: Iterable[Mapping[str, Any]], journal: Iterable[Mapping[str, Any]]) -> Verdict:
+def judge(
+    capture: Iterable[Mapping[str, Any]], journal: Iterable[Mapping[str, Any]], dropped: Collection[str] = ()
+) -> Verdict:
     verdict = Verdict()
     calls = _calls(capture, verdict)
     by_number: dict[str, list[Seen]] = {}
@@ -108,8 +113,8 @@ def judge(capture: Iterable[Mapping[str, Any]], journal: Iterable[Mapping[str, A
     verdict.calls = len(calls)
     verdict.invites = sum(len(call.invites) for call in calls.values())
     verdict.repeated = sum(call.repeated for call in calls.values())
-    for call in calls.values():
-        _count_end(call, verdict)
+    for call_id, call in calls.items():
+        _count_end(call, verdict, is_dropped=call_id in dropped)
     records = list(journal)
     campaigns = [record for record in records if record["kind"] == "campaign"]
     covered_by_any: set[str] = set()
@@ -128,8 +133,10 @@ def judge(capture: Iterable[Mapping[str, Any]], journal: Iterable[Mapping[str, A
     return verdict
 
 
-def _count_end(call: Seen, verdict: Verdict) -> None:
-    if call.is_up:
+def _count_end(call: Seen, verdict: Verdict, *, is_dropped: bool) -> None:
+    if call.is_up and is_dropped and call.cancelled_ns is not None and not call.final:
+        verdict.dropped += 1
+    elif call.is_up:
         verdict.up_at_end.append(call.number)
     elif call.has_bye:
         verdict.hung_up += 1

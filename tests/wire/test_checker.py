@@ -105,6 +105,18 @@ def test_each_end_of_a_call_is_told_from_the_packets() -> None:
         assert ends == counts, packets
 
 
+def test_only_what_we_cancelled_was_dropped_by_the_carrier() -> None:
+    cancel, accepted = _packet(6, "CANCEL sip:+1@h SIP/2.0"), _answer(6.1, "200 OK", "CANCEL")
+    for packets, dropped, counts in (
+        ([cancel, accepted], ["x"], (1, 0)),
+        ([cancel, accepted], ["y"], (0, 1)),
+        ([_answer(6, "180 Ringing")], ["x"], (0, 1)),
+        ([cancel, _answer(6, "200 OK"), accepted], ["x"], (0, 1)),
+    ):
+        verdict = judge([_invite(5), *packets], [_CAMPAIGN], dropped)
+        assert (verdict.dropped, len(verdict.up_at_end)) == counts, packets
+
+
 def test_orders_are_counted_by_level() -> None:
     verdict = _judge([], is_hangup=True, selector={"campaign_id": "c", "mobile_numbers": ["+1"]})
     assert verdict.by_level.pop("campaign numbers") == [1, 1]
