@@ -47,6 +47,7 @@ from ringoff.order_ports import (
     TerminationStore,
     WebhookStore,
 )
+from ringoff.session_ports import SessionStore
 
 Gate = Callable[[str], Awaitable[None]]
 """A named point in the code where a race test may hold a task; see ``open_gate``."""
@@ -111,6 +112,9 @@ class WorkspaceStore(Protocol):
 
     async def change_agent(self, agent: Agent) -> Agent | None:
         """Name, type, language, variables and config become these, in a new version; None for an archived one."""
+
+    async def agent_names(self, workspace_id: WorkspaceId, limit: int) -> Mapping[AgentId, str]:
+        """Names to pick from, archived ones last."""
 
     async def archive_agent(self, workspace_id: WorkspaceId, agent_id: AgentId) -> bool:
         """Also takes it off its numbers; False when there is no such agent, or it is archived."""
@@ -330,6 +334,8 @@ class Transaction(Protocol):
     def terminations(self) -> TerminationStore: ...
     @property
     def receipts(self) -> ReceiptStore: ...
+    @property
+    def sessions(self) -> SessionStore: ...
     @property
     def suppressions(self) -> SuppressionStore: ...
     @property

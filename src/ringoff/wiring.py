@@ -14,6 +14,8 @@ import uvicorn
 
 from ringoff.api.app import ApiLimits, create_app
 from ringoff.clock import SystemClock
+from ringoff.dashboard.live import Broadcaster
+from ringoff.dashboard.pages import dashboard_routes
 from ringoff.demo import run_demo
 from ringoff.dispatch.limits import DispatchLimits
 from ringoff.dispatch.supervisor import Supervisor
@@ -64,13 +66,15 @@ async def run_up(settings: Settings, *, demo: bool, say: Say) -> None:
                 say(f"ringoff api_key={key}")
             await _warn_of_another_key(opened.store, settings)
             metrics = Metrics()
-            server = _Server(_server_config(settings, opened.store, clock, metrics))
+            live = Broadcaster(clock)
+            server = _Server(_server_config(settings, opened.store, clock, metrics, live))
             supervisor = _supervisor(settings, opened.store, clock)
             with _stop_signals() as stopping:
                 async with asyncio.TaskGroup() as tasks:
                     tasks.create_task(_serve(server, listening, stopping))
                     tasks.create_task(_dial(supervisor, stopping))
                     tasks.create_task(until_stopped(partial(_deliver, settings, opened.store, clock), stopping, clock))
+                    tasks.create_task(until_stopped(live.run, stopping, clock))
                     if opened.postgres is not None:
                         tasks.create_task(_keep_running(opened.postgres, stopping))
                     if settings.invariants_every_s:
@@ -229,7 +233,9 @@ def _collector(supervisor: Supervisor, clock: Clock) -> Collector:
     return Collector(clock, is_idle=lambda: not supervisor.settler.live)
 
 
-def _server_config(settings: Settings, store: PostgresStore, clock: SystemClock, metrics: Metrics) -> uvicorn.Config:
+def _server_config(
+    settings: Settings, store: PostgresStore, clock: SystemClock, metrics: Metrics, live: Broadcaster
+) -> uvicorn.Config:
     drivers = {name: kind.read_config for name, kind in driver_kinds(settings).items()}
     limits = ApiLimits(
         json_bytes_max=settings.json_bytes_max,
@@ -237,7 +243,14 @@ def _server_config(settings: Settings, store: PostgresStore, clock: SystemClock,
         webhook_allow_private=settings.webhook_allow_private,
     )
     return uvicorn.Config(
-        create_app(store=store, clock=clock, limits=limits, drivers=drivers, metrics=metrics),
+        create_app(
+            store=store,
+            clock=clock,
+            limits=limits,
+            drivers=drivers,
+            metrics=metrics,
+            pages=lambda services: dashboard_routes(services, live),
+        ),
         http="httptools",
         ws="none",
         lifespan="off",

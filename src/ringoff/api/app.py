@@ -1,6 +1,6 @@
 """The HTTP application: every route of every family, the request log around them, and the document of them all."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 import msgspec
@@ -9,6 +9,7 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import Route
 
 from ringoff.api.access import RequestLog
 from ringoff.api.carriers import carrier_routes
@@ -110,12 +111,13 @@ def create_app(
     limits: ApiLimits,
     drivers: Mapping[str, ReadConfig] = DEFAULT_DRIVERS,
     metrics: Metrics | None = None,
+    pages: Callable[[Services], Sequence[Route]] | None = None,
 ) -> Starlette:
-    """Put the application together. ``drivers`` are the carriers that a new trunk may name."""
+    """Put the application together. ``drivers`` are the carriers that a new trunk may name; ``pages`` the dashboard."""
     shown = metrics or Metrics()
     services = Services(store, clock, limits, drivers)
     app = Starlette(
-        routes=[*routes_of(services, operations()), *carrier_routes(services)],
+        routes=[*routes_of(services, operations()), *carrier_routes(services), *(pages(services) if pages else ())],
         middleware=[Middleware(RequestLog, clock=clock)],
         exception_handlers={HTTPException: _unrouted},
     )

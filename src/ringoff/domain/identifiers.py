@@ -14,6 +14,7 @@ CampaignId = NewType("CampaignId", UUID)
 CallId = NewType("CallId", UUID)
 AttemptId = NewType("AttemptId", UUID)
 TerminationId = NewType("TerminationId", UUID)
+SessionId = NewType("SessionId", UUID)
 OwnerId = NewType("OwnerId", UUID)
 """One running dispatcher process; new at each start."""
 

@@ -128,6 +128,18 @@ def parse_selector(raw: Mapping[str, object]) -> Selector:
     )
 
 
+def bad_entries(field: str, entries: Sequence[str]) -> Sequence[InvalidInput]:
+    """Every entry of a pasted list that a selector refuses, not only the first, with the words of the selector."""
+    parse = {"call_ids": _call_id, "mobile_numbers": _number}[field]
+    wrong = []
+    for position, entry in enumerate(entries):
+        try:
+            parse(entry, field, position)
+        except InvalidInput as error:
+            wrong.append(error)
+    return wrong
+
+
 def require_exact(selector: Selector, fields: frozenset[str]) -> None:
     """Raise ``InvalidInput`` unless exactly these parts are given (the older routes have one set each)."""
     for name in sorted(fields - selector.fields):

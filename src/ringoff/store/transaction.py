@@ -10,6 +10,7 @@ from ringoff.store.invariants import PostgresInvariants
 from ringoff.store.lists import PostgresLists
 from ringoff.store.number_pools import PostgresNumberPools
 from ringoff.store.receipts import PostgresReceipts
+from ringoff.store.sessions import PostgresSessions
 from ringoff.store.subscriptions import PostgresSubscriptions
 from ringoff.store.suppressions import PostgresSuppressions
 from ringoff.store.terminations import PostgresTerminations
@@ -60,6 +61,10 @@ class PostgresTransaction:
     @property
     def receipts(self) -> PostgresReceipts:
         return PostgresReceipts(self._connection)
+
+    @property
+    def sessions(self) -> PostgresSessions:
+        return PostgresSessions(self._connection)
 
     @property
     def suppressions(self) -> PostgresSuppressions:

@@ -83,6 +83,10 @@ class PostgresWorkspaces:
         )
         return None if row is None else _agent(row)
 
+    async def agent_names(self, workspace_id: WorkspaceId, limit: int) -> Mapping[AgentId, str]:
+        rows = await self._connection.fetch(_SQL["agent_names"], workspace_id, limit)
+        return {AgentId(row["agent_id"]): row["display_name"] for row in rows}
+
     async def archive_agent(self, workspace_id: WorkspaceId, agent_id: AgentId) -> bool:
         archived = row_count(await self._connection.execute(_SQL["archive_agent"], workspace_id, agent_id)) == 1
         if archived:

@@ -97,6 +97,10 @@ WHERE workspace_id = $1 AND agent_id = $2
 RETURNING agent_id, workspace_id, display_name, agent_type, primary_language, custom_variables, config, handling_kind,
     handling_target, handling_is_failure_retried, version, archived_at, created_at, updated_at
 
+-- name: agent_names
+-- Archived ones too: their calls go on.
+SELECT agent_id, display_name FROM agent WHERE workspace_id = $1 ORDER BY archived_at NULLS FIRST, created_at DESC, agent_id LIMIT $2
+
 -- name: agents
 -- Uploads know their size; only individual calls are counted one by one.
 SELECT a.agent_id, a.workspace_id, a.display_name, a.agent_type, a.primary_language, a.custom_variables, a.config,

@@ -1,0 +1,96 @@
+"""What open pages show now: each figure is read and rendered once a tick, and the same bytes go to every tab.
+
+A tab that is slow misses ticks and gets the newest: a payload is a state, never a change.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Hashable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Final
+
+import structlog
+
+from ringoff.domain.errors import RingoffError, TooLarge
+from ringoff.ports import Clock
+
+EVERY_S: Final = 1.0
+"""A tick: however much happens, no tab is told more often."""
+STREAMS_MAX: Final = 1_000
+_AT_ONCE_MAX: Final = 4
+
+Render = Callable[[], Awaitable[str]]
+log = structlog.get_logger()
+
+
+@dataclass(slots=True)
+class _Topic:
+    render: Render
+    tabs: set["asyncio.Queue[bytes]"] = field(default_factory=set)
+    newest: bytes = b""
+
+
+class Broadcaster:
+    """One loop, ``run``, reads what at least one open tab shows."""
+
+    def __init__(self, clock: Clock, every_s: float = EVERY_S) -> None:
+        self._clock = clock
+        self._every_s = every_s
+        self._topics: dict[Hashable, _Topic] = {}
+        self._stream_count = 0
+
+    @asynccontextmanager
+    async def subscribed(self, key: Hashable, render: Render) -> AsyncIterator["asyncio.Queue[bytes]"]:
+        """The newest events of a topic, for as long as the context lasts. ``TooLarge`` when too many tabs are open."""
+        if self._stream_count >= STREAMS_MAX:
+            raise TooLarge(f"at most {STREAMS_MAX} pages can be kept live at once")
+        topic = self._topics.setdefault(key, _Topic(render))
+        tab: asyncio.Queue[bytes] = asyncio.Queue(maxsize=1)
+        topic.tabs.add(tab)
+        self._stream_count += 1
+        if topic.newest:
+            tab.put_nowait(topic.newest)
+        try:
+            yield tab
+        finally:
+            self._stream_count -= 1
+            topic.tabs.discard(tab)
+            if not topic.tabs and self._topics.get(key) is topic:
+                del self._topics[key]
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        while True:
+            await self._clock.sleep(self._every_s)
+            await self.tick()
+
+    async def tick(self) -> None:
+        """Read and tell whatever some tab shows. What has not changed is not told again."""
+        free = asyncio.Semaphore(_AT_ONCE_MAX)
+        async with asyncio.TaskGroup() as tasks:
+            for key, topic in list(self._topics.items()):
+                tasks.create_task(self._tell(key, topic, free))
+
+    async def _tell(self, key: Hashable, topic: _Topic, free: asyncio.Semaphore) -> None:
+        async with free:
+            try:
+                payload = event(await topic.render())
+            except RingoffError as error:
+                payload = event(error.message, name="trouble")
+            except Exception:
+                log.exception("a live page could not be rendered", topic=str(key))
+                return
+        if payload == topic.newest:
+            return
+        topic.newest = payload
+        for tab in topic.tabs:
+            if tab.full():
+                tab.get_nowait()
+            tab.put_nowait(payload)
+
+
+def event(content: str, name: str | None = None) -> bytes:
+    """One event of a stream (WHATWG HTML, server-sent events). Without a name, a page swaps it in."""
+    lines = [] if name is None else [f"event: {name}"]
+    lines += [f"data: {line}" for line in content.splitlines() or [""]]
+    return ("\n".join(lines) + "\n\n").encode()

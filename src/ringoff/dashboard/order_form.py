@@ -1,0 +1,131 @@
+"""The form of an order: what was typed and picked, the request that it means, and every complaint about it at once."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from ringoff.api.errors import located
+from ringoff.dashboard.visit import Fields
+from ringoff.domain.errors import InvalidInput
+from ringoff.domain.termination import (
+    CALL_IDS_MAX,
+    MOBILE_NUMBERS_MAX,
+    TerminationOrder,
+    bad_entries,
+    parse_order,
+)
+
+LEVELS: Final[Mapping[str, tuple[str, str]]] = {
+    "campaign": ("A whole campaign", "Every call of one campaign that is not over."),
+    "agent": ("An agent", "Every call of one agent, in all its campaigns and by itself."),
+    "campaign_numbers": ("Numbers in a campaign", "Calls to these people in one campaign only."),
+    "numbers": ("Numbers everywhere", "Calls to these people, whoever calls them."),
+    "calls": ("Single calls", "These calls and no other."),
+}
+TYPED_COUNT_FROM: Final = 1_000
+"""Orders that end so many calls want their count typed."""
+GROWTH_MAX: Final = 1.1
+"""An order may cover so much more than the preview showed, before it is shown again."""
+_SEPARATORS: Final = re.compile(r"[\n\r,;]+")
+
+
+@dataclass(frozen=True, slots=True)
+class OrderForm:
+    """As filled in; shown again exactly so when something is wrong."""
+
+    level: str = "campaign"
+    agent_id: str = ""
+    campaign_id: str = ""
+    numbers: str = ""
+    call_ids: str = ""
+    reason: str = ""
+    ongoing: str = "finish"
+    suppress: bool = False
+    key: str = ""
+    """The Idempotency-Key of this form: sent twice, the order is given once."""
+    shown_count: str = ""
+    """How many calls the preview said that the order would end."""
+    typed_count: str = ""
+
+    @property
+    def takes_campaign(self) -> bool:
+        return self.level in {"campaign", "campaign_numbers"}
+
+    @property
+    def takes_numbers(self) -> bool:
+        return self.level in {"numbers", "campaign_numbers"}
+
+    @property
+    def is_empty(self) -> bool:
+        """Nothing is chosen yet: there is nothing to complain about."""
+        return not any(
+            (
+                self.takes_campaign and self.campaign_id,
+                self.level == "agent" and self.agent_id,
+                self.takes_numbers and self.numbers,
+                self.level == "calls" and self.call_ids,
+            )
+        )
+
+
+def read(fields: Fields) -> OrderForm:
+    """What a POST of the form, or a link to it, says."""
+    level = fields.text("level")
+    return OrderForm(
+        level=level if level in LEVELS else "campaign",
+        agent_id=fields.text("agent_id"),
+        campaign_id=fields.text("other_campaign_id") or fields.text("campaign_id"),
+        numbers=fields.text("numbers"),
+        call_ids=fields.text("call_ids"),
+        reason=fields.text("reason"),
+        ongoing=fields.text("ongoing") or "finish",
+        suppress=fields.is_ticked("suppress"),
+        key=fields.text("key"),
+        shown_count=fields.text("shown_count"),
+        typed_count=fields.text("typed_count"),
+    )
+
+
+def order_of(form: OrderForm) -> tuple[TerminationOrder | None, Sequence[str]]:
+    """The order that the form means, or every complaint about it in the words of the API."""
+    body: dict[str, object] = {"ongoing": form.ongoing, "suppress": form.suppress and form.takes_numbers}
+    complaints: list[str] = []
+    if form.reason:
+        body["reason"] = form.reason
+    if form.level == "agent":
+        body["agent_id"] = form.agent_id
+    if form.takes_campaign:
+        body["campaign_id"] = form.campaign_id
+    for name, text, is_wanted, count_max in (
+        ("mobile_numbers", form.numbers, form.takes_numbers, MOBILE_NUMBERS_MAX),
+        ("call_ids", form.call_ids, form.level == "calls", CALL_IDS_MAX),
+    ):
+        if is_wanted:
+            body[name], wrong = _pasted(text, name, count_max)
+            complaints += wrong
+    if complaints:
+        return None, complaints
+    try:
+        return parse_order(body), ()
+    except InvalidInput as error:
+        return None, [located(error)]
+
+
+def count_complaint(form: OrderForm, terminable_count: int) -> str | None:
+    """Why an order of this size is not given yet; None when what was seen and typed allows it."""
+    if not form.shown_count.isdecimal():
+        return ""
+    shown_count = int(form.shown_count)
+    if terminable_count > max(shown_count * GROWTH_MAX, shown_count + 10):
+        return f"it would now end {terminable_count:,} calls, and {shown_count:,} were shown to you: look again"
+    if shown_count >= TYPED_COUNT_FROM and form.typed_count.replace(",", "").replace(" ", "") != form.shown_count:
+        return f"type {form.shown_count} to say that this many calls are to end"
+    return None
+
+
+def _pasted(text: str, name: str, count_max: int) -> tuple[list[str], list[str]]:
+    entries = [entry.strip() for entry in _SEPARATORS.split(text) if entry.strip()]
+    if len(entries) > count_max:
+        return entries, [f"{name} takes at most {count_max} entries, not {len(entries)}."]
+    return entries, [error.message for error in bad_entries(name, entries)]

@@ -1,0 +1,25 @@
+"""All pages of the dashboard, put together."""
+
+from starlette.routing import Route
+
+from ringoff.api.services import Services
+from ringoff.dashboard import login, receipts, terminate
+from ringoff.dashboard.assets import PREFIX, Assets
+from ringoff.dashboard.live import Broadcaster
+from ringoff.dashboard.rendering import Rendering
+from ringoff.dashboard.table import routes_of
+from ringoff.dashboard.visit import Dashboard
+
+TABLES = [login.PAGES, terminate.PAGES, receipts.PAGES]
+
+
+def dashboard_routes(services: Services, live: Broadcaster) -> list[Route]:
+    """Every route of the dashboard; ``live`` must run for pages to move."""
+    assets = Assets()
+    dashboard = Dashboard(services, assets, Rendering(assets), live)
+    path, respond = login.login_routes(dashboard)
+    return [
+        Route(path, respond, methods=["GET", "POST"]),
+        Route(PREFIX + "/{path:path}", assets.respond),
+        *routes_of(dashboard, TABLES),
+    ]

@@ -1,0 +1,122 @@
+// What scripts add to pages that work without them: the viewer's own times, live charts, one key to terminate.
+"use strict";
+
+const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
+const clockWords = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" });
+
+function localise(root) {
+  for (const time of root.querySelectorAll("time[data-when]")) {
+    const words = clockWords.format(new Date(time.dateTime));
+    if (time.textContent !== words) {
+      time.title = `${time.dateTime} (shown in ${zone})`;
+      time.textContent = words;
+    }
+  }
+}
+
+// --- charts -------------------------------------------------------------------------------------------------------
+
+const charts = new Map();
+
+function colour(name) {
+  return getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+}
+
+function makeChart(place, series) {
+  const names = Object.keys(series).filter((name) => name !== "at");
+  const axis = { stroke: colour("--ink-quiet"), grid: { stroke: colour("--line"), width: 1 }, ticks: { show: false } };
+  const chart = new uPlot({
+    width: place.clientWidth,
+    height: 200,
+    cursor: { drag: { x: false, y: false } },
+    scales: { y: { range: (_self, _low, high) => [0, Math.max(1, high * 1.1)] } },
+    axes: [axis, { ...axis, size: 48 }],
+    series: [{}, ...names.map((name) => ({
+      label: name.replaceAll("_", " "),
+      stroke: colour(`--part-${name}`) || colour("--accent"),
+      width: 2,
+      points: { show: false },
+    }))],
+  }, values(series, names), place);
+  new ResizeObserver(() => chart.setSize({ width: place.clientWidth, height: 200 })).observe(place);
+  return { chart, names };
+}
+
+function values(series, names) {
+  return [series.at, ...names.map((name) => series[name])];
+}
+
+function draw() {
+  if (typeof uPlot === "undefined") return;
+  for (const place of document.querySelectorAll("[data-plot]")) {
+    const source = document.querySelector(`[data-series="${place.dataset.plot}"]`);
+    if (!source) continue;
+    const series = JSON.parse(source.textContent);
+    const known = charts.get(place);
+    if (known) known.chart.setData(values(series, known.names));
+    else charts.set(place, makeChart(place, series));
+  }
+}
+
+// --- the terminate page -------------------------------------------------------------------------------------------
+
+function showPartsOfLevel() {
+  const order = document.querySelector("#order");
+  if (!order) return;
+  const level = order.elements.level.value;
+  for (const part of order.querySelectorAll("[data-for]")) part.hidden = !part.dataset.for.split(" ").includes(level);
+}
+
+function guardTypedCount() {
+  for (const typed of document.querySelectorAll("[data-typed-count]")) {
+    const button = typed.closest("form").querySelector("button.stop");
+    button.disabled = typed.value.replace(/[ ,]/g, "") !== typed.dataset.typedCount;
+  }
+}
+
+// --- everywhere ---------------------------------------------------------------------------------------------------
+
+function refresh() {
+  localise(document);
+  draw();
+  guardTypedCount();
+}
+
+function isTyping(target) {
+  return target.closest("input:not([type=radio]):not([type=checkbox]), textarea, select, [contenteditable]") !== null;
+}
+
+document.addEventListener("keydown", (press) => {
+  if (press.key !== "t" || press.ctrlKey || press.metaKey || press.altKey || isTyping(press.target)) return;
+  const under = press.target.closest("[data-terminate]") ?? document.body;
+  const hovered = document.querySelector("tr[data-terminate]:hover, div[data-terminate]:hover");
+  location.href = (under === document.body && hovered ? hovered : under).dataset.terminate;
+});
+
+document.addEventListener("input", guardTypedCount);
+document.addEventListener("change", showPartsOfLevel);
+document.addEventListener("click", (click) => {
+  if (click.target.closest("[data-print]")) window.print();
+  if (click.target.closest("[data-theme-switch]")) {
+    const is_dark = document.documentElement.dataset.theme === "dark"
+      || (!document.documentElement.dataset.theme && matchMedia("(prefers-color-scheme: dark)").matches);
+    document.cookie = `ringoff_theme=${is_dark ? "light" : "dark"}; path=/; max-age=31536000; samesite=lax`;
+    location.reload();
+  }
+});
+
+// Figures that stand still must not look live.
+function trouble(words) {
+  const place = document.querySelector("#trouble");
+  place.hidden = !words;
+  place.textContent = words;
+}
+document.addEventListener("trouble", (event) => trouble(`Not live: ${event.detail.data}`));
+document.addEventListener("htmx:sse:error", () => trouble("Not live: the server cannot be reached. Trying again."));
+document.addEventListener("htmx:sse:after:message", (event) => { if (!event.detail.message.event) trouble(""); });
+document.addEventListener("htmx:after:swap", refresh);
+document.addEventListener("htmx:sse:after:message", refresh);
+
+for (const extra of document.querySelectorAll(".needs-script")) extra.hidden = false;
+showPartsOfLevel();
+refresh();
