@@ -67,6 +67,26 @@ function showPartsOfLevel() {
   for (const part of order.querySelectorAll("[data-for]")) part.hidden = !part.dataset.for.split(" ").includes(level);
 }
 
+// The preview follows what is typed, and what is dialled meanwhile; never under the hands of somebody who confirms it.
+const LOOK_MS = 2000, TYPING_MS = 400;
+let lookAt;
+
+function look() {
+  const order = document.querySelector("#order");
+  if (!order || document.hidden || order.elements.typed_count?.value) return;
+  htmx.trigger("#look", "look");
+}
+
+function lookSoon(event) {
+  if (!event.target.closest("#order") || ["typed_count", "reason"].includes(event.target.name)) return;
+  clearTimeout(lookAt);
+  lookAt = setTimeout(look, event.type === "change" ? 0 : TYPING_MS);
+}
+
+if (document.querySelector("#order")) setInterval(look, LOOK_MS);
+document.addEventListener("input", lookSoon);
+document.addEventListener("change", lookSoon);
+
 function guardTypedCount() {
   for (const typed of document.querySelectorAll("[data-typed-count]")) {
     const button = typed.closest("form").querySelector("button.stop");
