@@ -37,6 +37,7 @@ from ringoff.domain.records import (
     NewCall,
 )
 from ringoff.domain.workspace import Agent, ApiKey, CallingNumber, Principal, Trunk, Workspace
+from ringoff.figure_ports import FigureStore
 from ringoff.history_ports import HistoryStore
 from ringoff.number_pool_ports import NumberPoolStore
 from ringoff.order_ports import (
@@ -328,6 +329,8 @@ class Transaction(Protocol):
     def calls(self) -> CallStore: ...
     @property
     def history(self) -> HistoryStore: ...
+    @property
+    def figures(self) -> FigureStore: ...
     @property
     def dispatch(self) -> DispatchStore: ...
     @property

@@ -95,6 +95,19 @@ async def test_calls_their_history_and_its_download(ask: Asker, tenant: Tenant, 
     assert await asyncio.to_thread(path.read_bytes) == content, "a refusal is not written over the file"
 
 
+async def test_a_workspace_at_one_glance(ask: Asker, tenant: Tenant) -> None:
+    glance = await ask(lambda api: api.native.overview())
+    assert [trunk.trunk_id for trunk in glance.trunks] == [tenant.trunk_id]
+    assert (len(glance.rates), glance.campaigns.started_count, glance.terminations) == (60, 0, [])
+    assert glance.webhooks.paused == []
+    since = glance.rates[-5].at
+    rates = await ask(lambda api: api.native.rates(since=since))
+    assert rates.rates[0].at == since
+    with pytest.raises(BadRequest) as caught:
+        await ask(lambda api: api.native.rates(since="yesterday"))
+    assert caught.value.field == "since"
+
+
 async def test_a_large_list_from_its_upload_to_its_start(ask: Asker, tenant: Tenant, store: PostgresStore) -> None:
     fields = {
         "agent_id": tenant.agent_id,

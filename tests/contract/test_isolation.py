@@ -155,6 +155,8 @@ def history_attacks(ours: Tenant, list_id: str, call_id: str) -> dict[tuple[str,
             )
             for name in ANALYTICS
         },
+        ("GET", f"{NATIVE}/overview"): ({}, 200),
+        ("GET", f"{NATIVE}/overview/rates"): ({}, 200),
         ("GET", f"{NATIVE}/calls"): ({"params": {"agent_id": ours.agent_id, "campaign_id": list_id}}, 200),
     }
 

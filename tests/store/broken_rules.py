@@ -79,7 +79,8 @@ CASES: Final[Sequence[tuple[str, str]]] = [
             " lease_until, calling_number, prepared_at, released_at, disposition)"
             " SELECT a.workspace_id, a.call_id, a.campaign_id, a.trunk_id, a.owner_id, 'indeterminate', a.lease_until,"
             " a.calling_number, a.prepared_at - interval '2 s', a.prepared_at - interval '1 s', 'indeterminate'"
-            f" FROM {_OVER}) SELECT a.attempt_id FROM {_OVER}"
+            f" FROM {_OVER}), noted AS (INSERT INTO attempt_step (workspace_id, campaign_id, outcome, attempt_count)"
+            f" SELECT a.workspace_id, a.campaign_id, 'indeterminate', 1 FROM {_OVER}) SELECT a.attempt_id FROM {_OVER}"
         ),
     ),
     (
@@ -165,6 +166,21 @@ CASES: Final[Sequence[tuple[str, str]]] = [
             ),
         )
         for column in ("registered_count", "begun_count", "completed_count", "cancelled_count")
+    ),
+    (
+        "outcomes_agree_with_the_attempts",
+        (
+            "INSERT INTO attempt_step (workspace_id, campaign_id, outcome, attempt_count)"
+            " SELECT workspace_id, campaign_id, 'busy', 1 FROM campaign WHERE epoch = 0"
+            " RETURNING campaign_id || ' busy'"
+        ),
+    ),
+    (
+        "outcomes_agree_with_the_attempts",
+        (
+            "DELETE FROM attempt_step WHERE outcome NOT IN ('dialled', 'picked_up')"
+            " RETURNING campaign_id || ' ' || outcome"
+        ),
     ),
 ]
 

@@ -19,6 +19,7 @@ from ringoff.client.exchange import (
 )
 from ringoff.client.methods import C, Group, Method, Walk
 from ringoff.client.native_answers import ApiKey, Call, Handling, Number, NumberPool, Subscription, Trunk
+from ringoff.client.native_figures import Overview, Rates
 from ringoff.client.native_orders import CampaignLifeMethods, OrderMethods, SuppressionMethods
 from ringoff.client.native_webhooks import WebhookMethods
 
@@ -189,6 +190,17 @@ class NativeMethods(Group[C]):
             "registered_to": registered_to,
         }
         return cursored(f"{NATIVE}/calls", query, "calls", Calls)
+
+    @Method
+    def overview(self) -> Request[Overview]:
+        """Rates, trunks, campaigns, the last orders, webhooks and the database at one instant."""
+        return Request("GET", f"{NATIVE}/overview", body_as(Overview), repeat=Repeat.FREELY)
+
+    @Method
+    def rates(self, *, since: Moment | None = None) -> Request[Rates]:
+        """The seconds from that of ``since`` on, 60 at most; the last few may still grow."""
+        query = given(since=since)
+        return Request("GET", f"{NATIVE}/overview/rates", body_as(Rates), query, repeat=Repeat.FREELY)
 
     @Method
     def subscriptions(self) -> Request[Subscriptions]:

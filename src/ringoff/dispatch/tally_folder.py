@@ -1,4 +1,4 @@
-"""Adds up what the statements of the dial path have noted, so that a campaign's counts are a few rows to read."""
+"""Adds up what the statements of the dial path have noted, so that counts and figures are a few rows to read."""
 
 import structlog
 
@@ -32,6 +32,8 @@ class TallyFolder:
                 await self._clock.sleep(_EVERY_S)
 
     async def fold(self) -> int:
-        """One batch; how many rows it took."""
+        """One batch of counts of calls, and one of outcomes of attempts; how many rows the larger one took."""
         async with self._store.dispatch_transaction() as tx:
-            return await tx.campaigns.fold_tallies(_BATCH_MAX)
+            tally_count = await tx.campaigns.fold_tallies(_BATCH_MAX)
+        async with self._store.dispatch_transaction() as tx:
+            return max(tally_count, await tx.figures.fold_steps(_BATCH_MAX))

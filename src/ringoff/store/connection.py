@@ -8,7 +8,10 @@ from asyncpg.pool import PoolConnectionProxy
 # In quotes, because asyncpg's classes are generic for type checkers only.
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record] | PoolConnectionProxy[asyncpg.Record]"
 
-__all__ = ["Connection", "PoolConnectionProxy", "asyncpg", "is_lost", "row_count"]
+EMBEDDED_CLUSTER_NAME = "ringoff_embedded"
+"""What the server that Ringoff runs itself calls itself."""
+
+__all__ = ["EMBEDDED_CLUSTER_NAME", "Connection", "PoolConnectionProxy", "asyncpg", "is_lost", "row_count"]
 
 
 def row_count(status: str) -> int:

@@ -300,6 +300,7 @@ class PostgresDispatch:
             await self._connection.execute(_UPKEEP["prune_releases"], count_max),
             await self._connection.execute(_UPKEEP["prune_callbacks"], count_max),
             await self._connection.execute(_UPKEEP["prune_deliveries"], count_max),
+            await self._connection.execute(_UPKEEP["prune_seconds"], count_max),
         ]
         return int(event_count) + sum(row_count(status) for status in statuses)
 

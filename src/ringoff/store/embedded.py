@@ -17,6 +17,7 @@ from urllib.parse import quote
 import psutil
 
 from ringoff.domain.errors import DatabaseUnavailable
+from ringoff.store.connection import EMBEDDED_CLUSTER_NAME
 
 with warnings.catch_warnings():
     # The wheel looks for a runtime directory while it is imported and complains where there is none; we use our own.
@@ -46,6 +47,8 @@ _POLL_S = 0.05
 
 DURABLE_SETTINGS = {"fsync": "on", "synchronous_commit": "on", "full_page_writes": "on"}
 SETTINGS = DURABLE_SETTINGS | {
+    # By this a session knows that the server is ours.
+    "cluster_name": f"'{EMBEDDED_CLUSTER_NAME}'",
     "listen_addresses": "''",
     # Authentication is by this permission: only the user that runs PostgreSQL (and root) can open the socket.
     "unix_socket_permissions": "0700",

@@ -5,6 +5,7 @@ from ringoff.store.calls import PostgresCalls
 from ringoff.store.campaigns import PostgresCampaigns
 from ringoff.store.connection import Connection, is_lost
 from ringoff.store.dispatch import PostgresDispatch
+from ringoff.store.figures import PostgresFigures
 from ringoff.store.history import PostgresHistory
 from ringoff.store.invariants import PostgresInvariants
 from ringoff.store.lists import PostgresLists
@@ -49,6 +50,10 @@ class PostgresTransaction:
     @property
     def history(self) -> PostgresHistory:
         return PostgresHistory(self._connection)
+
+    @property
+    def figures(self) -> PostgresFigures:
+        return PostgresFigures(self._connection)
 
     @property
     def dispatch(self) -> PostgresDispatch:

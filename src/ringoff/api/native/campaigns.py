@@ -9,7 +9,7 @@ from ringoff.api.fields import Instant, PageSize, instant, instant_or_none
 from ringoff.api.routing import RouteTable
 from ringoff.api.services import Services
 from ringoff.domain.identifiers import CampaignId
-from ringoff.domain.records import CampaignRow
+from ringoff.domain.records import CampaignCounts, CampaignRow
 from ringoff.domain.workspace import Principal
 from ringoff.operations import campaign_life
 from ringoff.operations.campaign_life import CountedCampaign
@@ -117,17 +117,21 @@ def _shown(campaign: CampaignRow) -> CampaignView:
 
 
 def _counted(counted: CountedCampaign) -> CountedCampaignView:
-    counts = counted.counts
     return CountedCampaignView(
         **msgspec.structs.asdict(_shown(counted.campaign)),
-        counts=CampaignCountsView(
-            total=counts.total,
-            registered=counts.registered,
-            ongoing=counts.ongoing,
-            retry=counts.retry,
-            completed=counts.completed,
-            failed=counts.failed,
-            error=counts.error,
-            cancelled=counts.cancelled,
-        ),
+        counts=counts_view(counted.counts),
+    )
+
+
+def counts_view(counts: CampaignCounts) -> CampaignCountsView:
+    """Counts as every native route shows them."""
+    return CampaignCountsView(
+        total=counts.total,
+        registered=counts.registered,
+        ongoing=counts.ongoing,
+        retry=counts.retry,
+        completed=counts.completed,
+        failed=counts.failed,
+        error=counts.error,
+        cancelled=counts.cancelled,
     )

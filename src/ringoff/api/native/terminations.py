@@ -151,11 +151,11 @@ async def give_order(
 ) -> Answer[ReceiptView]:
     """End every covered call now; the receipt says what was done, and settles in the background."""
     order = parse_order(body)
-    key = headers.idempotency(FAMILY, lambda receipt: msgspec.to_builtins(_shown(receipt)))
+    key = headers.idempotency(FAMILY, lambda receipt: msgspec.to_builtins(receipt_view(receipt)))
     given = await terminations.terminate(services.store, principal, order, idempotency=key)
     if given.answer is not None:
         return order_answer(msgspec.convert(given.answer, ReceiptView), given)
-    return order_answer(_shown(await receipts.receipt(services.store, principal, given.termination_id)), given)
+    return order_answer(receipt_view(await receipts.receipt(services.store, principal, given.termination_id)), given)
 
 
 @ROUTES.add("POST", "/terminations/preview", documented_body=OrderRequest)
@@ -182,7 +182,7 @@ async def list_receipts(services: Services, principal: Principal, query: Receipt
     before = None if query.cursor is None else TerminationId(query.cursor)
     page = await receipts.list_receipts(services.store, principal, before, query.state, query.limit)
     next_cursor = str(page[-1].termination_id) if len(page) == query.limit else None
-    return ReceiptList([_shown(receipt) for receipt in page], next_cursor)
+    return ReceiptList([receipt_view(receipt) for receipt in page], next_cursor)
 
 
 @ROUTES.add("GET", "/terminations/{termination_id}", errors=(404,))
@@ -195,13 +195,14 @@ async def read_receipt(
         services.store, principal, TerminationId(termination_id), after, query.limit
     )
     return ReceiptDetail(
-        **msgspec.structs.asdict(_shown(receipt)),
+        **msgspec.structs.asdict(receipt_view(receipt)),
         calls=[call_view(call) for call in calls],
         next_cursor=str(calls[-1].call_id) if len(calls) == query.limit else None,
     )
 
 
-def _shown(receipt: Receipt) -> ReceiptView:
+def receipt_view(receipt: Receipt) -> ReceiptView:
+    """A receipt as every native route shows it."""
     key = None
     if receipt.api_key_id is not None:
         key = ReceiptKey(str(receipt.api_key_id), receipt.api_key_name or "", receipt.api_key_prefix or "")

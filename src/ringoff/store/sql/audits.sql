@@ -49,3 +49,26 @@ WHERE $2::timestamptz IS NULL
     IS DISTINCT FROM
     (c.registered_count, c.begun_count, c.completed_count, c.failed_count, c.error_count, c.cancelled_count)
 LIMIT $1
+
+-- name: outcomes_agree_with_the_attempts
+WITH told AS (
+    SELECT t.campaign_id, t.disposition, sum(t.attempt_count) AS attempt_count, sum(t.answered_count) AS answered_count
+    FROM (
+        SELECT campaign_id, disposition, attempt_count, answered_count FROM campaign_outcome WHERE width_min = 60
+        UNION ALL
+        SELECT campaign_id, outcome, attempt_count, answered_count FROM attempt_step WHERE outcome NOT IN ('dialled', 'picked_up')
+    ) t
+    GROUP BY t.campaign_id, t.disposition
+), counted AS (
+    SELECT a.campaign_id, a.disposition, count(*) AS attempt_count, count(a.answered_at) AS answered_count
+    FROM dial_attempt a
+    WHERE a.disposition IS NOT NULL
+    GROUP BY a.campaign_id, a.disposition
+)
+SELECT campaign_id::text || ' ' || disposition AS broken_id
+FROM told t
+FULL JOIN counted c USING (campaign_id, disposition)
+WHERE $2::timestamptz IS NULL
+  AND EXISTS (SELECT FROM campaign k WHERE k.campaign_id = coalesce(t.campaign_id, c.campaign_id) AND k.has_outcomes)
+  AND (t.attempt_count, t.answered_count) IS DISTINCT FROM (c.attempt_count, c.answered_count)
+LIMIT $1

@@ -153,6 +153,9 @@ WITH input AS (
     JOIN locked l ON l.call_id = o.call_id AND l.status = 'registered'
     WHERE EXISTS (SELECT FROM gate g WHERE g.is_tallied)
     HAVING count(*) > 0
+), noted AS (
+    INSERT INTO attempt_step (workspace_id, campaign_id, outcome, attempt_count)
+    SELECT $1, $2, 'dialled', count(*) FROM originated HAVING count(*) > 0
 )
 UPDATE call c
 SET status = 'ongoing', sub_status = 'ACCEPTED', next_attempt_at = NULL, last_attempt_at = clock_timestamp()
@@ -229,7 +232,7 @@ SELECT call_id FROM skipped
 -- name: give_back_calls
 -- Only for permits of this very transaction whose request has not left: the call waits as it did before.
 WITH unsent AS MATERIALIZED (
-    SELECT a.call_id
+    SELECT a.call_id, a.campaign_id
     FROM dial_attempt a
     WHERE a.workspace_id = $1 AND a.attempt_id = ANY($3::uuid[]) AND a.owner_id = $2 AND a.state = 'originated'
 ), back AS (
@@ -240,6 +243,9 @@ WITH unsent AS MATERIALIZED (
         last_attempt_at = CASE WHEN c.retries_used + c.congestion_count > 0 THEN c.last_attempt_at END
     WHERE c.workspace_id = $1 AND c.call_id = ANY(ARRAY(SELECT u.call_id FROM unsent u))
     RETURNING c.campaign_id, c.epoch, c.status
+), noted AS (
+    INSERT INTO attempt_step (workspace_id, campaign_id, outcome, attempt_count)
+    SELECT $1, u.campaign_id, 'dialled', -count(*) FROM unsent u GROUP BY u.campaign_id
 )
 -- Takes back what the permit of this very transaction has added; nobody has seen it.
 INSERT INTO tally_step (workspace_id, campaign_id, epoch, begun_count)
@@ -278,10 +284,15 @@ FROM unnest($1::uuid[], $2::uuid[], $3::timestamptz[]) AS i (workspace_id, attem
 WHERE a.workspace_id = i.workspace_id AND a.attempt_id = i.attempt_id AND a.state = 'originated'
 
 -- name: record_answered
-UPDATE dial_attempt a
-SET state = 'answered', answered_at = i.answered_at
-FROM unnest($1::uuid[], $2::uuid[], $3::timestamptz[]) AS i (workspace_id, attempt_id, answered_at)
-WHERE a.workspace_id = i.workspace_id AND a.attempt_id = i.attempt_id AND a.state IN ('originated', 'ringing')
+WITH answered AS (
+    UPDATE dial_attempt a
+    SET state = 'answered', answered_at = i.answered_at
+    FROM unnest($1::uuid[], $2::uuid[], $3::timestamptz[]) AS i (workspace_id, attempt_id, answered_at)
+    WHERE a.workspace_id = i.workspace_id AND a.attempt_id = i.attempt_id AND a.state IN ('originated', 'ringing')
+    RETURNING a.workspace_id, a.campaign_id
+)
+INSERT INTO attempt_step (workspace_id, campaign_id, outcome, attempt_count)
+SELECT a.workspace_id, a.campaign_id, 'picked_up', count(*) FROM answered a GROUP BY a.workspace_id, a.campaign_id
 
 -- name: record_driver_ids
 UPDATE dial_attempt a
@@ -310,7 +321,13 @@ WITH input AS (
 ), locked AS MATERIALIZED (
     SELECT
         c.workspace_id, c.call_id, c.campaign_id, c.epoch, c.status, c.retry_barred, c.termination_id, c.called_number,
-        c.registered_xid
+        c.registered_xid,
+        -- Whether somebody has noted already that it was picked up.
+        CASE WHEN i.answered_at IS NOT NULL THEN (
+            SELECT b.answered_at IS NULL
+            FROM dial_attempt b
+            WHERE b.workspace_id = i.workspace_id AND b.attempt_id = i.attempt_id
+        ) END AS is_answer_new
     FROM call c
     JOIN input i ON i.workspace_id = c.workspace_id AND i.call_id = c.call_id
     ORDER BY c.call_id
@@ -332,7 +349,18 @@ WITH input AS (
       AND a.state IN ('prepared', 'originated', 'ringing', 'answered')
     -- Everything that comes after is returned from here: a join back to the input knows no statistics and goes wrong.
     RETURNING i.*, l.status AS status_before, l.retry_barred, l.termination_id, l.epoch, l.campaign_id, l.called_number,
-        l.registered_xid
+        l.registered_xid, l.is_answer_new, a.answered_at IS NOT NULL AS was_answered
+), noted AS (
+    INSERT INTO attempt_step (workspace_id, campaign_id, outcome, attempt_count, answered_count, talk_ms)
+    SELECT o.workspace_id, o.campaign_id, o.disposition, count(*), count(*) FILTER (WHERE o.was_answered),
+        coalesce(sum(o.talk_ms) FILTER (WHERE o.was_answered), 0)
+    FROM over o
+    GROUP BY o.workspace_id, o.campaign_id, o.disposition
+    UNION ALL
+    SELECT o.workspace_id, o.campaign_id, 'picked_up', count(*), 0, 0
+    FROM over o
+    WHERE o.is_answer_new
+    GROUP BY o.workspace_id, o.campaign_id
 ), judged AS (
     SELECT
         o.*, k.agent_id, k.is_tallied,
@@ -477,6 +505,11 @@ WITH input AS (
       AND a.state IN ('prepared', 'originated', 'ringing', 'answered') AND a.lease_until < clock_timestamp()
     RETURNING a.workspace_id, a.attempt_id, a.call_id, a.answered_at,
         l.status, l.campaign_id, l.epoch, l.called_number, l.registered_xid, l.retry_barred, l.termination_id
+), noted AS (
+    INSERT INTO attempt_step (workspace_id, campaign_id, outcome, attempt_count, answered_count)
+    SELECT o.workspace_id, o.campaign_id, 'indeterminate', count(*), count(o.answered_at)
+    FROM over o
+    GROUP BY o.workspace_id, o.campaign_id
 ), judged AS (
     SELECT
         o.*, k.agent_id, k.is_tallied, f.termination_id AS fence_termination_id,

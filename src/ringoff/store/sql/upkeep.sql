@@ -89,3 +89,9 @@ WHERE ctid = ANY(ARRAY(
     )
     LIMIT $1
 ))
+
+-- name: prune_seconds
+DELETE FROM workspace_second
+WHERE ctid = ANY(ARRAY(
+    SELECT s.ctid FROM workspace_second s WHERE s.from_at < statement_timestamp() - interval '15 minutes' LIMIT $1
+))

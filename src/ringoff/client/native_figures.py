@@ -1,0 +1,86 @@
+"""What dashboards read of Ringoff's own routes: a workspace at one glance."""
+
+import msgspec
+
+from ringoff.client.native_answers import CampaignCounts, Receipt
+
+
+class Second(msgspec.Struct, kw_only=True):
+    """One second of attempts, from ``at`` on."""
+
+    at: str
+    dialled: int = 0
+    answered: int = 0
+    failed: int = 0
+
+
+class Rates(msgspec.Struct, kw_only=True):
+    """Seconds without a gap, oldest first; the last one is not over."""
+
+    at: str
+    rates: list[Second] = []
+
+
+class TrunkLoad(msgspec.Struct, kw_only=True):
+    trunk_id: str
+    name: str
+    driver: str
+    is_enabled: bool = True
+    is_up: bool | None = None
+    alarm: str | None = None
+    alarm_at: str | None = None
+    channels_in_use: int = 0
+    channels_max: int = 0
+    cps_now: float = 0.0
+    cps_limit: float = 0.0
+    cps_max: float = 0.0
+    is_reduced: bool = False
+    is_silent: bool = False
+    silent_until: str | None = None
+
+
+class StartedCampaign(msgspec.Struct, kw_only=True):
+    campaign_id: str
+    agent_id: str
+    name: str
+    status: str
+    starts_at: str | None = None
+    ends_at: str | None = None
+    counts: CampaignCounts | None = None
+
+
+class CampaignsAtWork(msgspec.Struct, kw_only=True):
+    by_status: dict[str, int] = {}
+    started_count: int = 0
+    counts: CampaignCounts = msgspec.field(default_factory=CampaignCounts)
+    started: list[StartedCampaign] = []
+
+
+class StoppedSubscription(msgspec.Struct, kw_only=True):
+    subscription_id: str
+    event_type: str
+    agent_id: str | None = None
+    paused_at: str | None = None
+    alarm: str | None = None
+
+
+class WebhookHealth(msgspec.Struct, kw_only=True):
+    paused: list[StoppedSubscription] = []
+    oldest_undelivered_s: float | None = None
+
+
+class DatabaseHealth(msgspec.Struct, kw_only=True):
+    round_trip_ms: float | None = None
+    version: str | None = None
+    is_embedded: bool | None = None
+
+
+class Overview(Rates, kw_only=True):
+    """What goes on, what may go on, and what is wrong."""
+
+    trunks: list[TrunkLoad] = []
+    campaigns: CampaignsAtWork = msgspec.field(default_factory=CampaignsAtWork)
+    terminations: list[Receipt] = []
+    """The last five orders."""
+    webhooks: WebhookHealth = msgspec.field(default_factory=WebhookHealth)
+    database: DatabaseHealth = msgspec.field(default_factory=DatabaseHealth)

@@ -1,0 +1,76 @@
+"""What dashboards ask every second reads what is recent and on the wire, never calls or attempts that are over."""
+
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from ringoff.store.postgres import PostgresStore
+from ringoff.store.sql_loader import load
+from tests.store.test_plans import LAST_WEEK, YESTERDAY, plan
+from tests.support.world import World
+
+pytestmark = pytest.mark.anyio
+
+FIGURES = load("figures")
+
+
+@pytest.fixture
+async def crowd(store: PostgresStore) -> World:
+    """20,000 calls that are over, with their attempts."""
+    world = await World.make(store)
+    campaign_id = await world.campaign([f"+1202555{n:04}" for n in range(50)])
+    async with store.transaction() as tx:
+        await tx.connection.execute(YESTERDAY, world.workspace_id, campaign_id)
+        await tx.connection.execute(LAST_WEEK, world.workspace_id, world.trunk_id)
+        await tx.connection.execute("ANALYZE")
+    return world
+
+
+def big_tables(nodes: list[dict[str, Any]]) -> set[tuple[str, str | None]]:
+    return {
+        (node["Relation Name"], node.get("Index Name"))
+        for node in nodes
+        if node.get("Relation Name") in ("call", "contact", "dial_attempt", "outbox_event")
+    }
+
+
+async def test_folding_reads_neither_calls_nor_attempts(crowd: World) -> None:
+    nodes = await plan(crowd.store, FIGURES["fold_steps"], 5_000)
+    assert {node["Relation Name"] for node in nodes if "Relation Name" in node} == {
+        "attempt_step", "campaign_outcome", "workspace_second",
+    }  # fmt: skip
+
+
+async def test_rates_read_seconds_and_steps(crowd: World) -> None:
+    async with crowd.store.transaction() as tx:
+        await tx.connection.execute(
+            "INSERT INTO workspace_second SELECT w, now() - make_interval(secs => n), 1, 1, 1"
+            " FROM generate_series(1, 900) n, (SELECT gen_random_uuid() w FROM generate_series(1, 20)) u"
+        )
+        await tx.connection.execute("ANALYZE workspace_second")
+    nodes = await plan(crowd.store, FIGURES["rates"], crowd.workspace_id, None, 60.0, of_a_request=True)
+    assert big_tables(nodes) == set()
+    [seconds] = [node for node in nodes if node.get("Relation Name") == "workspace_second"]
+    assert "from_at" in seconds["Index Cond"]
+
+
+async def test_a_trunk_counts_what_is_live(crowd: World) -> None:
+    nodes = await plan(crowd.store, FIGURES["trunk_loads"], crowd.workspace_id, of_a_request=True)
+    [(table, index)] = big_tables(nodes)
+    assert table == "dial_attempt"
+    assert index in ("dial_attempt_live", "one_live_attempt_per_call")
+
+
+async def test_the_age_of_what_is_undelivered_is_asked_of_each_subscription(crowd: World) -> None:
+    async with crowd.store.transaction() as tx:
+        await tx.connection.execute(
+            "INSERT INTO webhook_delivery (workspace_id, subscription_id, event_id, state)"
+            " SELECT $1, $2, n, 'delivered' FROM generate_series(1, 20000) n",
+            crowd.workspace_id,
+            uuid4(),
+        )
+        await tx.connection.execute("ANALYZE webhook_delivery")
+    nodes = await plan(crowd.store, FIGURES["oldest_undelivered_s"], crowd.workspace_id, of_a_request=True)
+    reads = [node for node in nodes if node.get("Relation Name") == "webhook_delivery"]
+    assert [node["Node Type"] for node in reads if node["Node Type"] == "Seq Scan"] == []
