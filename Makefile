@@ -14,7 +14,7 @@ INSTALLED_CONTRACT := .venv-contract/.installed
 INSTALLED_RIVALS := .venv-rivals/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev run test check proof proof-tools sip-tools contract chaos wire format bench lock clean asterisk
+.PHONY: help install install-dev run test check proof proof-tools sip-tools browser-tools screenshots assets contract chaos wire format bench lock clean asterisk
 
 help: ## Print this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -26,7 +26,7 @@ install-dev: $(INSTALLED_DEV) ## Add the tools for tests and checks from require
 run: $(INSTALLED) ## Start the server with a demo campaign and watch it dial (PORT=8080, DATA_DIR=.ringoff)
 	$(BIN)/ringoff up --demo --data-dir $(DATA_DIR) --port $(PORT)
 
-test: $(INSTALLED_DEV) proof-tools sip-tools asterisk ## Run all tests
+test: $(INSTALLED_DEV) proof-tools sip-tools browser-tools asterisk ## Run all tests
 	$(BIN)/python -m pytest -n 2
 
 check: $(INSTALLED_DEV) ## Run the whole static gate: lint, format, types, floors, house rules
@@ -58,6 +58,21 @@ sip-tools:
 	    { apt-get update -qq && apt-get install -qq -y --no-install-recommends sip-tester; } >/dev/null 2>&1 \
 	        || echo "sipp could not be installed: the tests against a SIP peer will be skipped"; \
 	else echo "sipp is missing: the tests against a SIP peer will be skipped (Debian: apt-get install sip-tester)"; fi
+
+# Never fails: without a browser the tests of the dashboard in one are skipped, and say so.
+browser-tools:
+	@if command -v chromium >/dev/null; then :; \
+	elif test "$$(id -u)" = 0 && command -v apt-get >/dev/null; then \
+	    { apt-get update -qq && apt-get install -qq -y --no-install-recommends chromium fonts-dejavu-core; } >/dev/null 2>&1 \
+	        || echo "chromium could not be installed: the tests in a browser will be skipped"; \
+	else echo "chromium is missing: the tests in a browser will be skipped (Debian: apt-get install chromium)"; fi
+
+screenshots: $(INSTALLED_DEV) browser-tools ## Take the pictures of docs/images again, of a demo in a real browser
+	$(BIN)/python -m tests.browser.screenshots docs/images
+
+assets: $(INSTALLED_DEV) ## Copy the dashboard's libraries again from npm, as vendor/package-lock.json names them (needs npm)
+	npm ci --prefix vendor --no-audit --no-fund --ignore-scripts
+	$(BIN)/python -m tests.support.vendored vendor/node_modules src/ringoff/dashboard/static/vendor
 
 contract: $(INSTALLED_DEV) $(INSTALLED_CONTRACT) ## Throw generated requests at a real server for a minute
 	$(BIN)/python -m tests.contract.fuzz .venv-contract/bin/schemathesis

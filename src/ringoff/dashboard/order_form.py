@@ -128,4 +128,4 @@ def _pasted(text: str, name: str, count_max: int) -> tuple[list[str], list[str]]
     entries = [entry.strip() for entry in _SEPARATORS.split(text) if entry.strip()]
     if len(entries) > count_max:
         return entries, [f"{name} takes at most {count_max} entries, not {len(entries)}."]
-    return entries, [error.message for error in bad_entries(name, entries)]
+    return entries, [f"Entry {(error.position or 0) + 1}: {error.message}" for error in bad_entries(name, entries)]

@@ -2,6 +2,7 @@
 "use strict";
 
 const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
+const axisWords = new Intl.DateTimeFormat(undefined, { timeStyle: "medium" });
 const clockWords = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" });
 
 function localise(root) {
@@ -30,7 +31,8 @@ function makeChart(place, series) {
     height: 200,
     cursor: { drag: { x: false, y: false } },
     scales: { y: { range: (_self, _low, high) => [0, Math.max(1, high * 1.1)] } },
-    axes: [axis, { ...axis, size: 48 }],
+    legend: { live: false },
+    axes: [{ ...axis, space: 90, values: (_self, at) => at.map((unix) => axisWords.format(unix * 1000)) }, { ...axis, size: 48 }],
     series: [{}, ...names.map((name) => ({
       label: name.replaceAll("_", " "),
       stroke: colour(`--part-${name}`) || colour("--accent"),
