@@ -1,5 +1,7 @@
 """Signing in and out: what a session opens, for how long, and what another site can do with it."""
 
+from typing import Any
+
 import httpx2
 import pytest
 
@@ -96,7 +98,7 @@ async def test_numbers_are_masked_until_the_session_reveals_them(
         },
     )
     assert made.status_code == 200, made.text
-    query = {"level": "agent", "agent_id": tenant.agent_id}
+    query: dict[str, Any] = {"level": "agent", "agent_id": tenant.agent_id}
     page = await visitor.get("/terminate", **query)
     assert "+14155550123" not in page.html
     assert "+141" in page.text
