@@ -16,6 +16,7 @@ from ringoff.domain.identifiers import (
     TerminationId,
     WorkspaceId,
 )
+from ringoff.domain.readings import Reading
 from ringoff.domain.records import (
     CoveredCall,
     CoveredRows,
@@ -120,9 +121,6 @@ class TerminationStore(Protocol):
 
     async def close(self, workspace_id: WorkspaceId, termination_id: TerminationId) -> None:
         """Settle the receipt if none of its fences is open."""
-
-    async def backlog(self) -> int:
-        """Orders that are not settled yet, of all workspaces."""
 
 
 class ReceiptStore(Protocol):
@@ -243,6 +241,13 @@ class WebhookStore(Protocol):
 
     async def oldest_undelivered_s(self) -> float | None:
         """The age of the oldest event that waits for some subscriber, paused ones too; None when none does."""
+
+
+class ReadingStore(Protocol):
+    """How busy the installation is, of all tenants."""
+
+    async def read(self) -> Reading:
+        """A few short statements, whose cost does not grow with the number of calls."""
 
 
 class InvariantStore(Protocol):

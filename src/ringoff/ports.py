@@ -32,6 +32,7 @@ from ringoff.domain.identifiers import (
     TrunkId,
     WorkspaceId,
 )
+from ringoff.domain.readings import PoolUse
 from ringoff.domain.records import (
     CallDetail,
     NewCall,
@@ -42,6 +43,7 @@ from ringoff.history_ports import HistoryStore
 from ringoff.number_pool_ports import NumberPoolStore
 from ringoff.order_ports import (
     InvariantStore,
+    ReadingStore,
     ReceiptStore,
     SubscriptionStore,
     SuppressionStore,
@@ -349,6 +351,8 @@ class Transaction(Protocol):
     def callbacks(self) -> CallbackStore: ...
     @property
     def invariants(self) -> InvariantStore: ...
+    @property
+    def readings(self) -> ReadingStore: ...
 
 
 class Store(Protocol):
@@ -372,3 +376,6 @@ class Store(Protocol):
 
     async def ping(self) -> None:
         """``DatabaseUnavailable`` unless the database answers, ``MigrationRefused`` unless its schema is current."""
+
+    def pool_use(self) -> Sequence[PoolUse]:
+        """This process's connections, now."""

@@ -17,6 +17,8 @@ MIB = 1024 * 1024
 # Variables of the same family that are read elsewhere: where the file is, and what the command line's client uses.
 _OTHER_VARIABLES = {CONFIG_VARIABLE, "RINGOFF_URL", "RINGOFF_API_KEY"}
 _TEST_PREFIX = "RINGOFF_TEST_"
+# What its field calls one of ours; the other OTEL_* variables are read by the OpenTelemetry SDK itself.
+_FOREIGN_NAMES = {"OTEL_EXPORTER_OTLP_ENDPOINT": "otel_endpoint"}
 
 Reader = Callable[[str], Any]
 
@@ -77,6 +79,12 @@ def _url(text: str) -> str:
     return text
 
 
+def _http_url(text: str) -> str:
+    if not text.startswith(("http://", "https://")):
+        raise _BrokenRule("must start with http:// or https://")
+    return text
+
+
 def _seconds(text: str) -> tuple[float, ...]:
     read = _real(0, 86_400)
     waits = tuple(read(part.strip()) for part in text.split(","))
@@ -108,6 +116,7 @@ class Settings:
     database_url: str | None = _setting(None, _url)
     host: str = _setting("127.0.0.1", _text)
     port: int = _setting(8080, _whole(0, 65_535))
+    metrics_port: int | None = _setting(None, _whole(0, 65_535))
     bootstrap_api_key: str | None = _setting(None, _text)
     simulated_speed: float = _setting(1.0, _real(0.001, 1e9))
     simulated_seed: int = _setting(0, _whole(0, 2**63 - 1))
@@ -139,6 +148,7 @@ class Settings:
     statement_timeout_ms: int = _setting(600_000, _whole(1_000, 3_600_000))
     log_level: str = _setting("info", _word("debug", "info", "warning", "error"))
     log_format: str = _setting("auto", _word("auto", "console", "json"))
+    otel_endpoint: str | None = _setting(None, _http_url)
 
 
 def load_settings(
@@ -150,6 +160,9 @@ def load_settings(
     """
     known = {setting.name: setting for setting in fields(Settings)}
     texts: dict[str, tuple[str, str]] = {name: (text, place) for name, text, place in _from_file(environment, known)}
+    for variable, name in _FOREIGN_NAMES.items():
+        if environment.get(variable):
+            texts[name] = (environment[variable], variable)
     unknown = []
     for variable, text in environment.items():
         name = variable.removeprefix(PREFIX).lower()

@@ -10,7 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 import structlog
-import uvicorn
+from starlette.applications import Starlette
 
 from ringoff.api.app import ApiLimits, create_app
 from ringoff.clock import SystemClock
@@ -19,10 +19,10 @@ from ringoff.dashboard.pages import dashboard_routes
 from ringoff.demo import run_demo
 from ringoff.dispatch.limits import DispatchLimits
 from ringoff.dispatch.supervisor import Supervisor
-from ringoff.domain.errors import Conflict, DatabaseUnavailable, NotFound
+from ringoff.domain.errors import DatabaseUnavailable, NotFound
+from ringoff.listening import Server, bound_socket, serve, url_of
 from ringoff.observability.collector import Collector
 from ringoff.observability.invariants import InvariantWatch
-from ringoff.observability.metrics import Metrics
 from ringoff.operations.list_verification import ListVerification
 from ringoff.operations.workspaces import authenticate, create_api_key, create_workspace, ensure_first_rows
 from ringoff.ports import Clock
@@ -32,6 +32,7 @@ from ringoff.store.postgres import PostgresStore, connect_once
 from ringoff.telephony.kinds import DriverKind, installed_kinds, read_no_config
 from ringoff.telephony.simulated import SimulatedCarrier
 from ringoff.telephony.switchboard import Switchboard
+from ringoff.watching import Watch, metrics_socket, show, watched
 from ringoff.webhooks.deliverer import Deliverer
 from ringoff.webhooks.lane import WebhookLimits
 from ringoff.webhooks.sender import Sender
@@ -43,7 +44,6 @@ log = structlog.get_logger()
 
 _WATCH_S = 0.25
 _BEGIN_AGAIN_S = 1.0
-_FINISH_RESPONSES_S = 1
 Say = Callable[[str], None]
 
 
@@ -58,32 +58,35 @@ class OpenedStore:
 async def run_up(settings: Settings, *, demo: bool, say: Say) -> None:
     """Everything in one process, until a signal. ``say`` gets the lines that scripts wait for."""
     clock = SystemClock()
-    with _bound_socket(settings.host, settings.port) as listening:
-        async with opened_store(settings) as opened:
+    with bound_socket(settings.host, settings.port) as listening, metrics_socket(settings) as aside:
+        async with watched(settings, clock) as watch, opened_store(settings) as opened:
             key = await ensure_first_rows(opened.store, settings.bootstrap_api_key)
             if key is not None and settings.bootstrap_api_key is None:
                 # At once: if anything fails from here on, nobody could learn it any more.
                 say(f"ringoff api_key={key}")
             await _warn_of_another_key(opened.store, settings)
-            metrics = Metrics()
             live = Broadcaster(clock)
-            server = _Server(_server_config(settings, opened.store, clock, metrics, live))
-            supervisor = _supervisor(settings, opened.store, clock)
+            server = Server(_app(settings, opened.store, clock, watch, live))
+            supervisor = _supervisor(settings, opened.store, clock, watch)
             with _stop_signals() as stopping:
                 async with asyncio.TaskGroup() as tasks:
-                    tasks.create_task(_serve(server, listening, stopping))
+                    tasks.create_task(serve(server, listening, stopping))
                     tasks.create_task(_dial(supervisor, stopping))
-                    tasks.create_task(until_stopped(partial(_deliver, settings, opened.store, clock), stopping, clock))
+                    deliver = partial(_deliver, settings, opened.store, clock, watch)
+                    tasks.create_task(until_stopped(deliver, stopping, clock))
                     tasks.create_task(until_stopped(live.run, stopping, clock))
+                    if aside is not None:
+                        tasks.create_task(show(watch, opened.store, clock, aside, stopping))
+                        say(f"ringoff metrics url={url_of(aside)}/metrics")
                     if opened.postgres is not None:
                         tasks.create_task(_keep_running(opened.postgres, stopping))
                     if settings.invariants_every_s:
                         every_s = settings.invariants_every_s
-                        watch = InvariantWatch(store=opened.store, clock=clock, metrics=metrics, every_s=every_s)
-                        tasks.create_task(until_stopped(watch.run, stopping, clock))
+                        rules = InvariantWatch(store=opened.store, clock=clock, metrics=watch.metrics, every_s=every_s)
+                        tasks.create_task(until_stopped(rules.run, stopping, clock))
                     await server.accepting.wait()
                     tasks.create_task(until_stopped(_collector(supervisor, clock).run, stopping, clock))
-                    url = _url(listening)
+                    url = url_of(listening)
                     say(f"ringoff ready url={url}")
                     if demo:
                         demo_key = key or (await create_api_key(opened.store, None, "Demo"))[1]
@@ -102,21 +105,32 @@ async def _warn_of_another_key(store: PostgresStore, settings: Settings) -> None
 async def run_dispatch(settings: Settings, *, say: Say) -> None:
     """The dialling loops, and what delivers events, until a signal."""
     clock = SystemClock()
-    async with opened_store(settings) as opened:
-        supervisor = _supervisor(settings, opened.store, clock)
-        with _stop_signals() as stopping:
-            async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(_dial(supervisor, stopping))
-                tasks.create_task(until_stopped(partial(_deliver, settings, opened.store, clock), stopping, clock))
-                if opened.postgres is not None:
-                    tasks.create_task(_keep_running(opened.postgres, stopping))
-                tasks.create_task(until_stopped(_collector(supervisor, clock).run, stopping, clock))
-                say("ringoff dispatch ready")
-                await stopping.wait()
-                supervisor.stop()
+    with metrics_socket(settings) as aside:
+        async with watched(settings, clock) as watch, opened_store(settings) as opened:
+            await _dispatch(settings, opened, clock, watch, aside, say)
 
 
-async def _deliver(settings: Settings, store: PostgresStore, clock: Clock) -> None:
+async def _dispatch(
+    settings: Settings, opened: OpenedStore, clock: SystemClock, watch: Watch, aside: socket.socket | None, say: Say
+) -> None:
+    supervisor = _supervisor(settings, opened.store, clock, watch)
+    with _stop_signals() as stopping:
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(_dial(supervisor, stopping))
+            deliver = partial(_deliver, settings, opened.store, clock, watch)
+            tasks.create_task(until_stopped(deliver, stopping, clock))
+            if aside is not None:
+                tasks.create_task(show(watch, opened.store, clock, aside, stopping))
+                say(f"ringoff metrics url={url_of(aside)}/metrics")
+            if opened.postgres is not None:
+                tasks.create_task(_keep_running(opened.postgres, stopping))
+            tasks.create_task(until_stopped(_collector(supervisor, clock).run, stopping, clock))
+            say("ringoff dispatch ready")
+            await stopping.wait()
+            supervisor.stop()
+
+
+async def _deliver(settings: Settings, store: PostgresStore, clock: Clock, watch: Watch) -> None:
     limits = WebhookLimits(
         timeout_s=settings.webhook_timeout_s,
         backoff_s=settings.webhook_backoff_s,
@@ -127,7 +141,7 @@ async def _deliver(settings: Settings, store: PostgresStore, clock: Clock) -> No
     async with Sender(
         clock, timeout_s=limits.timeout_s, allow_private=settings.webhook_allow_private, connections_max=0
     ) as sender:
-        await Deliverer(store=store, clock=clock, sender=sender, limits=limits).run()
+        await Deliverer(store=store, clock=clock, sender=sender, limits=limits, observer=watch.observer).run()
 
 
 async def create_key(settings: Settings, workspace: str | None, name: str) -> str:
@@ -206,7 +220,7 @@ def _switchboard(settings: Settings, clock: Clock) -> Switchboard:
     return Switchboard(clock, {name: partial(kind.make, clock) for name, kind in kinds.items()})
 
 
-def _supervisor(settings: Settings, store: PostgresStore, clock: SystemClock) -> Supervisor:
+def _supervisor(settings: Settings, store: PostgresStore, clock: SystemClock, watch: Watch) -> Supervisor:
     limits = DispatchLimits(
         batch_max=settings.batch_max,
         lease_s=settings.lease_s,
@@ -226,6 +240,7 @@ def _supervisor(settings: Settings, store: PostgresStore, clock: SystemClock) ->
         clock=clock,
         limits=limits,
         verification=ListVerification(store),
+        observer=watch.observer,
     )
 
 
@@ -233,55 +248,22 @@ def _collector(supervisor: Supervisor, clock: Clock) -> Collector:
     return Collector(clock, is_idle=lambda: not supervisor.settler.live)
 
 
-def _server_config(
-    settings: Settings, store: PostgresStore, clock: SystemClock, metrics: Metrics, live: Broadcaster
-) -> uvicorn.Config:
+def _app(settings: Settings, store: PostgresStore, clock: SystemClock, watch: Watch, live: Broadcaster) -> Starlette:
     drivers = {name: kind.read_config for name, kind in driver_kinds(settings).items()}
     limits = ApiLimits(
         json_bytes_max=settings.json_bytes_max,
         csv_bytes_max=settings.csv_bytes_max,
         webhook_allow_private=settings.webhook_allow_private,
     )
-    return uvicorn.Config(
-        create_app(
-            store=store,
-            clock=clock,
-            limits=limits,
-            drivers=drivers,
-            metrics=metrics,
-            pages=lambda services: dashboard_routes(services, live),
-        ),
-        http="httptools",
-        ws="none",
-        lifespan="off",
-        access_log=False,  # the application writes its own, with the request's id
-        log_config=None,
-        server_header=False,
-        timeout_graceful_shutdown=_FINISH_RESPONSES_S,
+    return create_app(
+        store=store,
+        clock=clock,
+        limits=limits,
+        drivers=drivers,
+        metrics=watch.metrics,
+        observer=watch.observer,
+        pages=lambda services: dashboard_routes(services, live),
     )
-
-
-class _Server(uvicorn.Server):
-    """Tells when it accepts requests, and leaves signals to us."""
-
-    def __init__(self, config: uvicorn.Config) -> None:
-        super().__init__(config)
-        self.accepting = asyncio.Event()
-
-    @contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
-        self.accepting.set()
-
-
-async def _serve(server: _Server, listening: socket.socket, stopping: asyncio.Event) -> None:
-    try:
-        await server.serve(sockets=[listening])
-    finally:
-        stopping.set()
 
 
 async def _dial(supervisor: Supervisor, stopping: asyncio.Event) -> None:
@@ -340,24 +322,3 @@ def _stop_signals() -> Iterator[asyncio.Event]:
     finally:
         for number in signals:
             loop.remove_signal_handler(number)
-
-
-@contextmanager
-def _bound_socket(host: str, port: int) -> Iterator[socket.socket]:
-    """Bound before anything is started, so that a taken port is the first thing that is said."""
-    try:
-        family, kind, protocol, _name, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        listening = socket.socket(family, kind, protocol)
-        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listening.bind(address)
-    except OSError as error:
-        raise Conflict(f"cannot listen on {host} port {port}: {error.strerror or error}", field="port") from error
-    with listening:
-        yield listening
-
-
-def _url(listening: socket.socket) -> str:
-    host, port = listening.getsockname()[:2]
-    # The address of "all interfaces" is none that can be called.
-    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - compared, not listened on
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"

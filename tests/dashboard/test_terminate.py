@@ -63,7 +63,12 @@ async def test_each_level_is_previewed_and_given(
     campaign_id = await _campaign(browser, tenant)
     answer = await browser.get(f"{COMPATIBLE}/calling/history", headers=tenant.headers)
     call_id = next(call["id"] for call in answer.json()["calls"] if call["to_number"] == NUMBER)
-    given: dict[str, Any] = {"level": level, "agent_id": tenant.agent_id, "campaign_id": campaign_id, "numbers": f" {NUMBER},\n"}
+    given: dict[str, Any] = {
+        "level": level,
+        "agent_id": tenant.agent_id,
+        "campaign_id": campaign_id,
+        "numbers": f" {NUMBER},\n",
+    }
     page = await visitor.get("/terminate", **given, call_ids=call_id)
     count = 3 if level in {"agent", "campaign"} else 1
     assert f"Terminate {count} call" in page.text

@@ -8,33 +8,37 @@ import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ringoff.api.routing import PATH_TEMPLATE
+from ringoff.observer_port import NOBODY, Observer, RequestNotes
 from ringoff.ports import Clock
 
 REQUEST_ID_HEADER: Final = b"x-request-id"
 _GIVEN_ID: Final = re.compile(rb"[A-Za-z0-9._-]{1,64}")
-_QUIET_PATHS: Final = frozenset({"/healthz", "/readyz"})
+_QUIET_PATHS: Final = frozenset({"/healthz", "/readyz", "/metrics"})
 _log = structlog.get_logger("ringoff.access")
 
 
 class RequestLog:
     """ASGI middleware: echoes or makes ``X-Request-Id``, binds it to all log lines of the request, logs the access."""
 
-    def __init__(self, app: ASGIApp, clock: Clock) -> None:
+    def __init__(self, app: ASGIApp, clock: Clock, observer: Observer = NOBODY) -> None:
         self._app = app
         self._clock = clock
+        self._observer = observer
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        with self._observer.request(RequestNotes(scope["method"]), scope["headers"]) as notes:
+            await self._serve(scope, receive, send, notes)
+
+    async def _serve(self, scope: Scope, receive: Receive, send: Send, notes: RequestNotes) -> None:
         request_id = _request_id(scope)
         began = self._clock.monotonic()
-        status = 500
 
         async def send_with_id(message: Message) -> None:
-            nonlocal status
             if message["type"] == "http.response.start":
-                status = message["status"]
+                notes.status = message["status"]
                 message["headers"] = [*message.get("headers", []), (REQUEST_ID_HEADER, request_id)]
             await send(message)
 
@@ -42,10 +46,10 @@ class RequestLog:
             try:
                 await self._app(scope, receive, send_with_id)
             finally:
-                path = scope.get(PATH_TEMPLATE, "unmatched")
-                write = _log.debug if path in _QUIET_PATHS else _log.info
+                notes.route = scope.get(PATH_TEMPLATE, notes.route)
+                write = _log.debug if notes.route in _QUIET_PATHS else _log.info
                 elapsed_ms = round((self._clock.monotonic() - began) * 1000, 2)
-                write("request", method=scope["method"], path=path, status=status, elapsed_ms=elapsed_ms)
+                write("request", method=scope["method"], path=notes.route, status=notes.status, elapsed_ms=elapsed_ms)
 
 
 def _request_id(scope: Scope) -> bytes:

@@ -14,6 +14,7 @@ from starlette.routing import Route
 from ringoff.api.access import RequestLog
 from ringoff.api.carriers import carrier_routes
 from ringoff.api.errors import ErrorShape, plain_response
+from ringoff.api.monitoring import METRICS_PATH, serve_metrics
 from ringoff.api.native import (
     api_keys,
     deliveries,
@@ -48,8 +49,9 @@ from ringoff.api.ringg import (
 from ringoff.api.routing import Operation, RouteTable, routes_of
 from ringoff.api.services import ApiLimits, Services
 from ringoff.driver_port import ReadConfig
-from ringoff.observability.metrics import CONTENT_TYPE as METRICS_TYPE
 from ringoff.observability.metrics import Metrics
+from ringoff.observability.scrape import Scrape
+from ringoff.observer_port import NOBODY, Observer
 from ringoff.ports import Clock, Store
 from ringoff.telephony.kinds import REAL_KINDS, read_no_config
 
@@ -113,14 +115,14 @@ def create_app(
     limits: ApiLimits,
     drivers: Mapping[str, ReadConfig] = DEFAULT_DRIVERS,
     metrics: Metrics | None = None,
+    observer: Observer = NOBODY,
     pages: Callable[[Services], Sequence[Route]] | None = None,
 ) -> Starlette:
     """Put the application together. ``drivers`` are the carriers that a new trunk may name; ``pages`` the dashboard."""
-    shown = metrics or Metrics()
-    services = Services(store, clock, limits, drivers)
+    services = Services(store, clock, limits, drivers, observer)
     app = Starlette(
         routes=[*routes_of(services, operations()), *carrier_routes(services), *(pages(services) if pages else ())],
-        middleware=[Middleware(RequestLog, clock=clock)],
+        middleware=[Middleware(RequestLog, clock=clock, observer=observer)],
         exception_handlers={HTTPException: _unrouted},
     )
     encoded = msgspec.json.encode(document(operations()))
@@ -128,10 +130,7 @@ def create_app(
     async def serve_document(_request: Request) -> Response:
         return Response(encoded, media_type="application/json")
 
-    async def serve_metrics(_request: Request) -> Response:
-        return Response(shown.render(), headers={"Content-Type": METRICS_TYPE})
-
-    app.add_route("/metrics", serve_metrics)
+    app.add_route(METRICS_PATH, serve_metrics(Scrape(store=store, clock=clock, metrics=metrics or Metrics())))
     for path in ("/openapi.json", "/api/v1/openapi.json"):
         app.add_route(path, serve_document)
     # A slash too many is a wrong address, and a redirect would lose the body of a PATCH.

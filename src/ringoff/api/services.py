@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ringoff.driver_port import ReadConfig
+from ringoff.observer_port import NOBODY, Observer
 from ringoff.ports import Clock, Store
 
 MIB = 1024 * 1024
@@ -29,3 +30,4 @@ class Services:
     limits: ApiLimits
     drivers: Mapping[str, ReadConfig]
     """The carriers that a trunk may name, each with the reader of its configuration."""
+    observer: Observer = NOBODY

@@ -59,7 +59,8 @@ async def give(visit: Visit) -> Response:
 async def _carry_out(visit: Visit, form: OrderForm, order: TerminationOrder, preview: Preview) -> Response:
     key = IdempotencyKey(form.key, FAMILY, lambda receipt: str(receipt.termination_id)) if form.key else None
     try:
-        given = await terminations.terminate(visit.store, visit.principal, order, idempotency=key)
+        observer = visit.dashboard.services.observer
+        given = await terminations.terminate(visit.store, visit.principal, order, idempotency=key, observer=observer)
     except RingoffError as error:
         return await _show(visit, form, preview, [located(error)], status=status_of(error))
     return visit.go(f"/receipts/{given.termination_id}")

@@ -30,6 +30,7 @@ from ringoff.domain.errors import DatabaseUnavailable, SerializationConflict
 from ringoff.domain.identifiers import AttemptId, CallId, OwnerId
 from ringoff.domain.release_cause import Outcome
 from ringoff.driver_port import CallDriver
+from ringoff.observer_port import NOBODY, Observer, Refusal, Step, StepNotes
 from ringoff.ports import Clock, Gate, Store, Transaction
 
 log = structlog.get_logger()
@@ -61,6 +62,7 @@ class Dialer:
         settler: Settler,
         gate: Gate,
         now_override: datetime | None = None,
+        observer: Observer = NOBODY,
     ) -> None:
         self._store = store
         self._driver = driver
@@ -70,6 +72,7 @@ class Dialer:
         self._owner_id = owner_id
         self._settler = settler
         self._gate = gate
+        self._observer = observer
         self._now_override = now_override
         self._prompts = AgentPrompts(store)
 
@@ -81,11 +84,15 @@ class Dialer:
             await self._prompts.learn(work)
             if deferred:
                 await self._defer(work, claimed, deferred)
+                self._observer.refused(Refusal.WINDOW, len(deferred))
                 unsent = [call.attempt_id for call in open_calls]
             if open_calls:
                 # The database ends a permit that idles; this ends one whose database does not answer.
-                async with asyncio.timeout(self._limits.originate_timeout_ms / 1_000 + self._limits.permit_grace_s):
-                    await self._permit_and_send(work, open_calls, slot_at)
+                limit_s = self._limits.originate_timeout_ms / 1_000 + self._limits.permit_grace_s
+                notes = StepNotes(Step.PERMIT, work.campaign_id, len(open_calls))
+                with self._observer.step(notes):
+                    async with asyncio.timeout(limit_s):
+                        await self._permit_and_send(work, open_calls, slot_at)
         except (DatabaseUnavailable, SerializationConflict, TimeoutError) as error:
             log.warning("permit was lost", reason=str(error), campaign_id=str(work.campaign_id))
             await self._unclaim(work, [attempt_id for attempt_id in unsent if attempt_id not in self._settler.live])
@@ -126,6 +133,7 @@ class Dialer:
                 await self._gate("permit.checked")
                 await self._send_all(tx, work, [by_attempt[a] for a in permitted], sent, checked_at, slot_at)
                 refused = by_attempt.keys() - set(permitted)
+                skipped: Sequence[CallId] = []
                 if refused:
                     # The attempts of those that end here are given back below, like the others.
                     asked = [by_attempt[attempt_id].call_id for attempt_id in refused]
@@ -146,11 +154,21 @@ class Dialer:
                     await tx.dispatch.record_driver_ids(work.workspace_id, sent.driver_ids)
                 await self._gate("permit.before_commit")
             is_lost = False
+            self._tell_refused(len(refused), len(skipped), len(sent.too_late))
         finally:
             # Committed or not: what has left has left, and its outcome will be written.
             self._settler.permit_over(list(by_attempt), is_lost=is_lost)
             for attempt_id, outcome in sent.outcomes.items():
                 self._settler.over(attempt_id, outcome)
+
+    def _tell_refused(self, refused_count: int, skipped_count: int, late_count: int) -> None:
+        for reason, count in (
+            (Refusal.SUPPRESSED, skipped_count),
+            (Refusal.FORBIDDEN, refused_count - skipped_count),
+            (Refusal.TOO_LATE, late_count),
+        ):
+            if count:
+                self._observer.refused(reason, count)
 
     async def _permit(self, tx: Transaction, work: DialWork, calls: Sequence[ClaimedCall]) -> Sequence[AttemptId]:
         now = self._now()
@@ -209,13 +227,17 @@ class Dialer:
             sent.too_late.append(attempt_id)
             return
         # Known before it leaves: an instant carrier may report before originate returns.
-        self._settler.live[attempt_id] = LiveAttempt(work, call, now + self._limits.silence_timeout_s, sent_at=now)
+        attempt = LiveAttempt(
+            work, call, now + self._limits.silence_timeout_s, sent_at=now, originated_at=self._clock.now()
+        )
+        self._settler.live[attempt_id] = attempt
         try:
             async with asyncio.timeout(give_up_at - now):
                 driver_id = await self._driver.originate(request)
         except OriginateTooLate:
             self._settler.live.pop(attempt_id)
             sent.too_late.append(attempt_id)
+            return
         except OriginateRefused as refused:
             sent.outcomes[attempt_id] = refused.outcome
         except (OriginateUnknown, TimeoutError):
@@ -228,6 +250,7 @@ class Dialer:
             # A driver that uses our id as its own has nothing to be remembered by.
             if driver_id != str(attempt_id):
                 sent.driver_ids[attempt_id] = driver_id
+        attempt.place = self._observer.sent(work.trunk.driver)
 
     async def _unclaim(self, work: DialWork, attempt_ids: Sequence[AttemptId]) -> None:
         """Give back what has certainly not left. If the database is away, the lease and the crash rules decide."""

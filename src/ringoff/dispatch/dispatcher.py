@@ -16,6 +16,7 @@ from ringoff.domain.call_window import is_open, next_opening
 from ringoff.domain.errors import DatabaseUnavailable, SerializationConflict
 from ringoff.domain.identifiers import CampaignId, NumberPoolId, OwnerId, TrunkId, WorkspaceId
 from ringoff.domain.pacing import allowance, wait_s
+from ringoff.observer_port import NOBODY, Observer, Step, StepNotes
 from ringoff.ports import Clock, Gate, Store, Transaction
 
 log = structlog.get_logger()
@@ -52,6 +53,7 @@ class Dispatcher:
         dialer: Dialer,
         gate: Gate,
         now_override: datetime | None = None,
+        observer: Observer = NOBODY,
     ) -> None:
         self._store = store
         self._clock = clock
@@ -60,6 +62,7 @@ class Dispatcher:
         self._owner_id = owner_id
         self._dialer = dialer
         self._gate = gate
+        self._observer = observer
         self._now_override = now_override
         self._wakeup = asyncio.Event()
         self._is_stopping = False
@@ -135,7 +138,9 @@ class Dispatcher:
         await self._in_flight.acquire()
         handed_over = False
         try:
-            claim = await self._claim(work)
+            with self._observer.step(StepNotes(Step.CLAIM, work.campaign_id)) as notes:
+                claim = await self._claim(work)
+                notes.call_count = len(claim.calls)
             await self._gate("claim.committed")
             if claim.calls:
                 dials.create_task(self._dial(work, claim))

@@ -10,6 +10,7 @@ from ringoff.domain.events import Answered, CarrierEvent, Progressed, Rang, Rele
 from ringoff.domain.identifiers import TerminationId
 from ringoff.domain.release_cause import Disposition, Outcome, ReleaseCause, classify
 from ringoff.domain.retry_policy import next_step
+from ringoff.observer_port import AttemptEnd
 
 
 class Phase(StrEnum):
@@ -53,6 +54,9 @@ class LiveAttempt:
     voicemail_detected: bool = False
     our_release: OurRelease | None = None
     hung_up_by: TerminationId | None = None
+    originated_at: datetime | None = None
+    place: object = None
+    """What the observer gave when the request had left."""
 
     @property
     def config(self) -> CallConfig:
@@ -109,6 +113,21 @@ class LiveAttempt:
         # An answer that crossed our release was one: nobody is rung again who has answered.
         talk_ms = max(0, round((now - self.answered_at).total_seconds() * 1_000))
         return Outcome(Disposition.ANSWERED, cause, talk_ms, was_terminated=was_terminated)
+
+    def end(self, entry: SettleEntry) -> AttemptEnd:
+        """For the observer, once it is written."""
+        return AttemptEnd(
+            attempt_id=entry.attempt_id,
+            call_id=entry.call_id,
+            campaign_id=entry.campaign_id,
+            driver=self.work.trunk.driver,
+            outcome=entry.outcome,
+            originated_at=self.originated_at,
+            rang_at=entry.rang_at,
+            answered_at=entry.answered_at,
+            released_at=entry.released_at,
+            place=self.place,
+        )
 
     def settle_entry(self, outcome: Outcome, released_at: datetime, now: datetime) -> SettleEntry:
         step = next_step(

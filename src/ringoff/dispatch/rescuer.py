@@ -10,6 +10,7 @@ from ringoff.domain.attempt_records import ExpiredAttempt
 from ringoff.domain.errors import DatabaseUnavailable, SerializationConflict
 from ringoff.domain.identifiers import AttemptId
 from ringoff.driver_port import CallDriver
+from ringoff.observer_port import NOBODY, Observer
 from ringoff.ports import Clock, Gate, Store
 
 log = structlog.get_logger()
@@ -27,12 +28,14 @@ class Rescuer:
         limits: DispatchLimits,
         gate: Gate,
         ours: Container[AttemptId] = (),
+        observer: Observer = NOBODY,
     ) -> None:
         self._store = store
         self._driver = driver
         self._clock = clock
         self._limits = limits
         self._gate = gate
+        self._observer = observer
         self._ours = ours
         """Held by this process: after an outage of the database their leases ran out, but their fate is known."""
 
@@ -67,6 +70,8 @@ class Rescuer:
                 await tx.dispatch.lock_for_permit(*campaign)
             settled = await tx.dispatch.reconcile(expired)
             await self._gate("rescue.before_commit")
+        closed = {call.call_id for call in settled}
+        self._observer.rescued([attempt for attempt in expired if attempt.call_id in closed])
         await self._release_what_is_up(expired)
         log.warning("attempts of unknown fate were closed", attempts=len(expired), calls=len(settled))
         return len(expired)

@@ -18,6 +18,7 @@ from ringoff.domain.errors import DatabaseUnavailable, SerializationConflict
 from ringoff.domain.identifiers import AttemptId, OwnerId
 from ringoff.domain.release_cause import Disposition, Outcome, ReleaseCause
 from ringoff.driver_port import CallDriver
+from ringoff.observer_port import NOBODY, Observer, Refusal, Step, StepNotes
 from ringoff.ports import Clock, Gate, Store, Transaction
 
 log = structlog.get_logger()
@@ -37,6 +38,7 @@ class SecondPermits:
         owner_id: OwnerId,
         settler: Settler,
         gate: Gate,
+        observer: Observer = NOBODY,
     ) -> None:
         self._store = store
         self._driver = driver
@@ -46,6 +48,7 @@ class SecondPermits:
         self._owner_id = owner_id
         self._settler = settler
         self._gate = gate
+        self._observer = observer
 
     async def run(self) -> None:
         wanted = self._settler.permits_wanted
@@ -64,8 +67,11 @@ class SecondPermits:
             by_campaign.setdefault(key, []).append(attempt)
         for attempts in by_campaign.values():
             try:
-                async with asyncio.timeout(self._limits.originate_timeout_ms / 1_000 + self._limits.permit_grace_s):
-                    refused = await self._permit_and_resume(attempts[0].work, attempts)
+                limit_s = self._limits.originate_timeout_ms / 1_000 + self._limits.permit_grace_s
+                notes = StepNotes(Step.SECOND_PERMIT, attempts[0].work.campaign_id, len(attempts))
+                with self._observer.step(notes):
+                    async with asyncio.timeout(limit_s):
+                        refused = await self._permit_and_resume(attempts[0].work, attempts)
             except (DatabaseUnavailable, SerializationConflict, TimeoutError) as error:
                 # What has not been resumed waits at the driver: released, and its call put back.
                 log.warning("a second permit was lost", reason=str(error))
@@ -120,6 +126,7 @@ class SecondPermits:
         attempt.is_waiting = False
         if attempt_id not in self._settler.live:
             return
+        self._observer.refused(Refusal.SECOND_PERMIT, 1)
         cause = ReleaseCause(text="no second permit")
         self._settler.over(attempt_id, Outcome(Disposition.CANCELLED, cause, is_put_back=True))
         await self._settler.release(attempt_id)

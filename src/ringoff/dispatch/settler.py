@@ -21,6 +21,7 @@ from ringoff.domain.events import CarrierEvent, PermitWanted, Placed, Progressed
 from ringoff.domain.identifiers import AttemptId, OwnerId, WorkspaceId
 from ringoff.domain.release_cause import Outcome
 from ringoff.driver_port import CallDriver
+from ringoff.observer_port import NOBODY, Observer, Step, StepNotes
 from ringoff.ports import Clock, Gate, Store, Transaction
 
 log = structlog.get_logger()
@@ -77,6 +78,7 @@ class Settler:
         limits: DispatchLimits,
         owner_id: OwnerId,
         gate: Gate,
+        observer: Observer = NOBODY,
     ) -> None:
         self.live: dict[AttemptId, LiveAttempt] = {}
         self.channel_freed = asyncio.Event()
@@ -89,6 +91,7 @@ class Settler:
         self._limits = limits
         self._owner_id = owner_id
         self._gate = gate
+        self._observer = observer
         self._events: asyncio.Queue[CarrierEvent] = asyncio.Queue()  # bounded by the channels: three events a call
         self._own_outcomes: dict[AttemptId, Outcome] = {}
         self.trunk_health = TrunkHealth(store=store, driver=driver, clock=clock, limits=limits, live=self.live)
@@ -197,21 +200,27 @@ class Settler:
         """Until it is written: the outcome of a dialled call may not be lost to a restart of the database."""
         while True:
             try:
-                async with self._store.dispatch_transaction() as tx:
-                    await self._lock_for_lost_permits(tx, entries)
-                    await tx.dispatch.record_progress(batch.rang, batch.answered)
-                    for workspace_id, driver_ids in batch.driver_ids.items():
-                        await tx.dispatch.record_driver_ids(workspace_id, driver_ids)
-                    if entries:
-                        await tx.dispatch.settle(entries)
-                        await self.trunk_health.heed(tx, batch.troubled)
-                        await self._gate("settle.before_commit")
+                with self._observer.step(StepNotes(Step.SETTLE, call_count=len(entries))):
+                    await self._write_once(entries, batch)
+                for entry in entries:
+                    self._observer.ended(self.live[entry.attempt_id].end(entry))
                 return
             except SerializationConflict:
                 continue
             except DatabaseUnavailable as error:
                 log.warning("settling waits for the database", reason=error.message, attempts=len(entries))
                 await self._clock.sleep(self._limits.backoff_s)
+
+    async def _write_once(self, entries: Sequence[SettleEntry], batch: _Batch) -> None:
+        async with self._store.dispatch_transaction() as tx:
+            await self._lock_for_lost_permits(tx, entries)
+            await tx.dispatch.record_progress(batch.rang, batch.answered)
+            for workspace_id, driver_ids in batch.driver_ids.items():
+                await tx.dispatch.record_driver_ids(workspace_id, driver_ids)
+            if entries:
+                await tx.dispatch.settle(entries)
+                await self.trunk_health.heed(tx, batch.troubled)
+                await self._gate("settle.before_commit")
 
     async def _lock_for_lost_permits(self, tx: Transaction, entries: Sequence[SettleEntry]) -> None:
         """A call whose permit was lost is still pending: no fence may rise between judging it and commit.

@@ -21,6 +21,7 @@ from ringoff.dispatch.verifier import Verification, Verifier
 from ringoff.domain.errors import DatabaseUnavailable
 from ringoff.domain.identifiers import OwnerId
 from ringoff.driver_port import CallDriver
+from ringoff.observer_port import NOBODY, Observer
 from ringoff.ports import Clock, Gate, Store, Wakeup, open_gate
 
 log = structlog.get_logger()
@@ -46,11 +47,13 @@ class Supervisor:
         gate: Gate = open_gate,
         now_override: datetime | None = None,
         verification: Verification | None = None,
+        observer: Observer = NOBODY,
     ) -> None:
         self._limits = limits or DispatchLimits()
         self._store = store
         self._driver = driver
         self._clock = clock
+        self._observer = observer
         self._stop = asyncio.Event()
         self.owner_id = OwnerId(uuid4())
         database_time = DatabaseTime(clock)
@@ -62,6 +65,7 @@ class Supervisor:
             limits=self._limits,
             owner_id=self.owner_id,
             gate=gate,
+            observer=observer,
         )
         self.dialer = Dialer(
             store=store,
@@ -73,25 +77,15 @@ class Supervisor:
             settler=self.settler,
             gate=gate,
             now_override=now_override,
+            observer=observer,
         )
-        self.dispatcher = Dispatcher(
-            store=store,
-            clock=clock,
-            database_time=database_time,
-            limits=self._limits,
-            owner_id=self.owner_id,
-            dialer=self.dialer,
-            gate=gate,
-            now_override=now_override,
-        )
+        self.dispatcher = self._make_dispatcher(database_time, gate, now_override)
         self.second_permits = self._make_second_permits(database_time, gate)
-        self.rescuer = Rescuer(
-            store=store, driver=driver, clock=clock, limits=self._limits, gate=gate, ours=self.settler.live
-        )
+        self.rescuer = self._make_rescuer(gate)
         self.callbacks = CallbackTaker(
             store=store, driver=driver, clock=clock, limits=self._limits, owner_id=self.owner_id
         )
-        self.sweeper = Sweeper(store=store, clock=clock, limits=self._limits, gate=gate)
+        self.sweeper = Sweeper(store=store, clock=clock, limits=self._limits, gate=gate, observer=observer)
         self.tally_folder = TallyFolder(store=store, clock=clock, limits=self._limits)
         self.campaign_clock = CampaignClock(store=store, clock=clock, limits=self._limits, now_override=now_override)
         self.verifier = self._make_verifier(verification)
@@ -107,6 +101,30 @@ class Supervisor:
             verification=verification,
         )
 
+    def _make_dispatcher(self, database_time: DatabaseTime, gate: Gate, now_override: datetime | None) -> Dispatcher:
+        return Dispatcher(
+            store=self._store,
+            clock=self._clock,
+            database_time=database_time,
+            limits=self._limits,
+            owner_id=self.owner_id,
+            dialer=self.dialer,
+            gate=gate,
+            now_override=now_override,
+            observer=self._observer,
+        )
+
+    def _make_rescuer(self, gate: Gate) -> Rescuer:
+        return Rescuer(
+            store=self._store,
+            driver=self._driver,
+            clock=self._clock,
+            limits=self._limits,
+            gate=gate,
+            ours=self.settler.live,
+            observer=self._observer,
+        )
+
     def _make_second_permits(self, database_time: DatabaseTime, gate: Gate) -> SecondPermits:
         return SecondPermits(
             store=self._store,
@@ -117,6 +135,7 @@ class Supervisor:
             owner_id=self.owner_id,
             settler=self.settler,
             gate=gate,
+            observer=self._observer,
         )
 
     def stop(self) -> None:
@@ -175,6 +194,7 @@ class Supervisor:
                 now = self._clock.monotonic()
                 failures = [at for at in failures if now - at < _RESTARTS_WITHIN_S] + [now]
                 log.exception("a loop failed and is started again", loop=name)
+                self._observer.loop_failed(name)
                 if len(failures) > _RESTARTS_MAX:
                     raise LoopGaveUp(name) from None
                 await self._clock.sleep(self._limits.backoff_s)

@@ -6,6 +6,7 @@ import structlog
 
 from ringoff.dispatch.limits import DispatchLimits
 from ringoff.domain.errors import DatabaseUnavailable, SerializationConflict
+from ringoff.observer_port import NOBODY, Observer
 from ringoff.ports import Clock, Gate, Store
 
 log = structlog.get_logger()
@@ -64,11 +65,14 @@ class Pace:
 class Sweeper:
     """Any number may run: a fence being swept is skipped by the others."""
 
-    def __init__(self, *, store: Store, clock: Clock, limits: DispatchLimits, gate: Gate) -> None:
+    def __init__(
+        self, *, store: Store, clock: Clock, limits: DispatchLimits, gate: Gate, observer: Observer = NOBODY
+    ) -> None:
         self._store = store
         self._clock = clock
         self._limits = limits
         self._gate = gate
+        self._observer = observer
         self._pace = Pace()
 
     async def run(self) -> None:
@@ -109,4 +113,5 @@ class Sweeper:
                 log.info("fence settled", termination_id=str(fence.termination_id))
             await self._gate("sweep.before_commit")
             kind = BatchKind(fence.campaign_id is None, counts.event_count > 0)
-            return Swept(counts.cancelled_count, kind, counts.is_dialling, fence.is_early)
+        self._observer.swept(counts.cancelled_count)
+        return Swept(counts.cancelled_count, kind, counts.is_dialling, fence.is_early)

@@ -76,10 +76,6 @@ class InvariantWatch:
             if ids:
                 broken.append(BrokenInvariant(name, ids))
                 log.error("an invariant is broken", rule=name, ids=list(ids))
-        async with self._store.dispatch_transaction() as tx:
-            self._metrics.settling.set(await tx.terminations.backlog())
-            self._metrics.webhooks_paused.set(len(await tx.webhooks.paused()))
-            self._metrics.webhook_oldest_s.set(await tx.webhooks.oldest_undelivered_s() or 0.0)
         if failure is not None:
             raise failure
         self._metrics.invariants_checked_at.set(self._clock.now().timestamp())

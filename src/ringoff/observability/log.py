@@ -1,4 +1,4 @@
-"""Logs to standard error, as JSON or for eyes, in which no phone number is readable."""
+"""Logs to standard error, as JSON or for eyes, in which no phone number is readable; those of libraries too."""
 
 import logging
 import re
@@ -7,6 +7,7 @@ from collections.abc import Mapping, MutableMapping, Sequence
 from typing import Any
 
 import structlog
+from structlog.typing import Processor
 
 from ringoff.domain.phone_number import mask
 
@@ -22,22 +23,33 @@ def configure_log(level: str, log_format: str) -> None:
         if for_eyes
         else structlog.processors.JSONRenderer()
     )
+    before: list[Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+    ]
+    rendering: list[Processor] = [
+        structlog.processors.StackInfoRenderer(),
+        structlog.processors.format_exc_info,
+        mask_numbers,
+        renderer,
+    ]
     structlog.configure(
-        processors=[
-            structlog.contextvars.merge_contextvars,
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.StackInfoRenderer(),
-            structlog.processors.format_exc_info,
-            mask_numbers,
-            renderer,
-        ],
+        processors=[*before, *rendering],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
         logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
         cache_logger_on_first_use=True,
     )
     # Libraries that use the standard library's logging: what they warn about is worth a line, their chatter is not.
-    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr)
+    lines = logging.StreamHandler(sys.stderr)
+    lines.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=[*before, structlog.stdlib.add_logger_name],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *rendering],
+        )
+    )
+    logging.basicConfig(level=logging.WARNING, handlers=[lines])
+    logging.captureWarnings(capture=True)
     # While the database is away the pool prints a traceback for each try; our loops say it in a line.
     logging.getLogger("asyncpg.pool").setLevel(logging.ERROR)
 

@@ -18,6 +18,7 @@ from ringoff.domain.identifiers import CallId, TerminationId, WorkspaceId
 from ringoff.domain.records import Receipt
 from ringoff.domain.termination import IDEMPOTENCY_KEEP_H, IDEMPOTENCY_KEY_LENGTH_MAX, Selector, TerminationOrder
 from ringoff.domain.workspace import Principal
+from ringoff.observer_port import NOBODY, Observer, OrderNotes, OrderOutcome
 from ringoff.ports import Gate, Store, Transaction, open_gate
 
 NUMBER_ROWS_MAX: Final = 2_000
@@ -89,6 +90,7 @@ async def terminate(
     idempotency: IdempotencyKey | None = None,
     number_rows_max: int = NUMBER_ROWS_MAX,
     gate: Gate = open_gate,
+    observer: Observer = NOBODY,
 ) -> GivenOrder:
     """End every covered call; once this returns, none of them will be dialled. A bare selector is a plain order.
 
@@ -98,6 +100,27 @@ async def terminate(
     """
     if isinstance(order, Selector):
         order = TerminationOrder(order)
+    with observer.order(OrderNotes(order.selector.level)) as notes:
+        try:
+            given = await _once(store, principal, order, idempotency, number_rows_max, gate)
+        except NothingTerminable:
+            notes.outcome = OrderOutcome.NOTHING_TERMINABLE
+            raise
+        except (InvalidInput, Conflict):
+            notes.outcome = OrderOutcome.REFUSED
+            raise
+        notes.outcome = OrderOutcome.REPLAYED if given.is_replayed else OrderOutcome.GIVEN
+    return given
+
+
+async def _once(
+    store: Store,
+    principal: Principal,
+    order: TerminationOrder,
+    idempotency: IdempotencyKey | None,
+    number_rows_max: int,
+    gate: Gate,
+) -> GivenOrder:
     if idempotency is None:
         return await _carry_out(store, principal, order, None, number_rows_max, gate)
     _require_key(idempotency.key)

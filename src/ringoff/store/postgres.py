@@ -3,19 +3,19 @@
 import asyncio
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
-from typing import Any, Self, TypeAlias
+from typing import Any, Self
 
 import asyncpg
 import msgspec
 
 from ringoff.domain.errors import DatabaseUnavailable, InvalidInput, MigrationRefused, SerializationConflict
+from ringoff.domain.readings import PoolUse
 from ringoff.ports import Wakeup
 from ringoff.store.connection import Connection, is_lost
 from ringoff.store.migrate import pending
+from ringoff.store.pool import Pool
 from ringoff.store.sql_loader import load
 from ringoff.store.transaction import PostgresTransaction
-
-Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
 
 SERVER_MAJOR_MIN = 15
 
@@ -24,7 +24,6 @@ _SETTINGS = _SQL["settings"]
 _BEGIN = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE"
 _BEGIN_SNAPSHOT = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 _CONNECT_TIMEOUT_S = 5.0
-_ACQUIRE_TIMEOUT_S = 10.0
 # A process that stops in the middle of a request may hold an agent's shared lock: an order waits no longer than this.
 # An upload that streams is not idle.
 _IDLE_IN_TRANSACTION_MS = 10_000
@@ -87,13 +86,13 @@ class PostgresStore:
         dispatch = orders | {"statement_timeout": str(_DISPATCH_STATEMENT_MS)}
         pools: list[Pool] = []
         try:
-            for size_max, settings in (
-                (pool_max, requests),
-                (_KEY_POOL_MAX, requests),
-                (order_pool_max, orders),
-                (dispatch_pool_max, dispatch),
+            for name, size_max, settings in (
+                ("requests", pool_max, requests),
+                ("keys", _KEY_POOL_MAX, requests),
+                ("orders", order_pool_max, orders),
+                ("dispatch", dispatch_pool_max, dispatch),
             ):
-                pools.append(await _open_pool(dsn, size_max, settings))
+                pools.append(await _open_pool(name, dsn, size_max, settings))
         except BaseException:
             for pool in pools:
                 pool.terminate()
@@ -153,6 +152,9 @@ class PostgresStore:
         if waiting:
             raise MigrationRefused(f"migration {waiting[0].file_name} has not been applied")
 
+    def pool_use(self) -> Sequence[PoolUse]:
+        return [pool.use() for pool in (self._pool, self._key_pool, self._order_pool, self._dispatch_pool)]
+
     async def close(self, timeout_s: float = 5.0) -> None:
         """Give open transactions ``timeout_s`` to end, then cut the connections."""
         for pool in (self._dispatch_pool, self._order_pool, self._key_pool, self._pool):
@@ -191,9 +193,9 @@ def _session_settings() -> dict[str, str]:
     }
 
 
-async def _open_pool(dsn: str, size_max: int, settings: dict[str, str]) -> Pool:
+async def _open_pool(name: str, dsn: str, size_max: int, settings: dict[str, str]) -> Pool:
     with _translated_connect():
-        return await asyncpg.create_pool(
+        connections = await asyncpg.create_pool(
             dsn,
             min_size=1,
             max_size=size_max,
@@ -202,6 +204,7 @@ async def _open_pool(dsn: str, size_max: int, settings: dict[str, str]) -> Pool:
             reset=_keep_session,
             server_settings=_session_settings() | settings,
         )
+    return Pool(name, connections)
 
 
 async def _prepare(connection: Connection) -> None:
@@ -241,7 +244,7 @@ async def _bursts(
 @asynccontextmanager
 async def _acquired(pool: Pool) -> AsyncIterator[Connection]:
     with _translated_connect():
-        connection = await pool.acquire(timeout=_ACQUIRE_TIMEOUT_S)
+        connection = await pool.acquire()
     try:
         yield connection
     finally:

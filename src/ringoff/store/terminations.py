@@ -251,9 +251,6 @@ class PostgresTerminations:
     async def close(self, workspace_id: WorkspaceId, termination_id: TerminationId) -> None:
         await self._connection.execute(_SWEEP["close_termination"], workspace_id, termination_id)
 
-    async def backlog(self) -> int:
-        return int(await self._connection.fetchval(_SWEEP["backlog"]))
-
 
 def _columns(order: TerminationOrder, api_key_id: ApiKeyId | None) -> tuple[Any, ...]:
     """An order as the table termination keeps it."""

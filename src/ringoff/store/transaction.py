@@ -10,6 +10,7 @@ from ringoff.store.history import PostgresHistory
 from ringoff.store.invariants import PostgresInvariants
 from ringoff.store.lists import PostgresLists
 from ringoff.store.number_pools import PostgresNumberPools
+from ringoff.store.readings import PostgresReadings
 from ringoff.store.receipts import PostgresReceipts
 from ringoff.store.sessions import PostgresSessions
 from ringoff.store.subscriptions import PostgresSubscriptions
@@ -90,6 +91,10 @@ class PostgresTransaction:
     @property
     def invariants(self) -> PostgresInvariants:
         return PostgresInvariants(self._connection)
+
+    @property
+    def readings(self) -> PostgresReadings:
+        return PostgresReadings(self._connection)
 
     @property
     def is_lost(self) -> bool:

@@ -8,6 +8,7 @@ import structlog
 
 from ringoff.domain.errors import DatabaseUnavailable, SerializationConflict
 from ringoff.domain.webhook_records import OpenSubscription
+from ringoff.observer_port import NOBODY, Observer
 from ringoff.ports import Clock, Gate, Store, open_gate
 from ringoff.webhooks.lane import Lane, WebhookLimits
 from ringoff.webhooks.sender import Sender
@@ -19,13 +20,21 @@ class Deliverer:
     """Any number may run: a claimed delivery is skipped by the others until its lease has run out."""
 
     def __init__(
-        self, *, store: Store, clock: Clock, sender: Sender, limits: WebhookLimits, gate: Gate = open_gate
+        self,
+        *,
+        store: Store,
+        clock: Clock,
+        sender: Sender,
+        limits: WebhookLimits,
+        gate: Gate = open_gate,
+        observer: Observer = NOBODY,
     ) -> None:
         self._store = store
         self._clock = clock
         self._sender = sender
         self._limits = limits
         self._gate = gate
+        self._observer = observer
         self._lanes: dict[UUID, Lane] = {}
 
     async def run(self) -> None:
@@ -51,6 +60,7 @@ class Deliverer:
             sender=self._sender,
             limits=self._limits,
             gate=self._gate,
+            observer=self._observer,
         )
         self._lanes[subscription.subscription_id] = lane
         try:

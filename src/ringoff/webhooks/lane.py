@@ -1,7 +1,7 @@
 """The slots of one subscription: each is free again as soon as its own answer is there."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -10,6 +10,7 @@ import structlog
 
 from ringoff.domain.errors import DatabaseUnavailable, SerializationConflict
 from ringoff.domain.webhook_records import Delivery, OpenSubscription, TryOutcome
+from ringoff.observer_port import NOBODY, DeliveryNotes, Observer
 from ringoff.order_ports import WebhookStore
 from ringoff.ports import Clock, Gate, Store, open_gate
 from ringoff.webhooks.bodies import body_of
@@ -52,6 +53,7 @@ class Lane:
         sender: Sender,
         limits: WebhookLimits,
         gate: Gate = open_gate,
+        observer: Observer = NOBODY,
     ) -> None:
         self._of = of
         self._store = store
@@ -59,6 +61,7 @@ class Lane:
         self._sender = sender
         self._limits = limits
         self._gate = gate
+        self._observer = observer
         self._taken_count = 0
         """Slots whose try is on its way, or has an outcome that is not written yet."""
         self._ended: list[TryOutcome] = []
@@ -121,18 +124,21 @@ class Lane:
             log.error("a webhook is paused", subscription=str(self._of.subscription_id))
 
     async def _try(self, delivery: Delivery) -> None:
-        try:
-            done = await self._send(delivery)
-        except Exception as error:
-            # An event that cannot be made into a request fails alone; the others of its subscriber go on.
-            log.exception("an event could not be sent", event_id=delivery.event_id)
-            done = Try(None, 0, f"could not be sent: {type(error).__name__}")
-        self._ended.append(self._outcome(delivery, done))
+        with self._observer.delivery(DeliveryNotes(delivery.event_type, delivery.is_callback)) as notes:
+            try:
+                done = await self._send(delivery, notes.headers)
+            except Exception as error:
+                # An event that cannot be made into a request fails alone; the others of its subscriber go on.
+                log.exception("an event could not be sent", event_id=delivery.event_id)
+                done = Try(None, 0, f"could not be sent: {type(error).__name__}")
+            outcome = self._outcome(delivery, done)
+            notes.state, notes.status = outcome.state, outcome.status
+        self._ended.append(outcome)
         self._wake.set()
 
-    async def _send(self, delivery: Delivery) -> Try:
+    async def _send(self, delivery: Delivery, of_observer: Mapping[str, str]) -> Try:
         body = msgspec.json.encode(body_of(delivery))
-        headers = dict(delivery.headers)
+        headers = dict(of_observer) | dict(delivery.headers)
         if "content-type" not in {name.lower() for name in headers}:
             headers["Content-Type"] = "application/json"
         if not delivery.is_callback:  # nobody was given a secret for those

@@ -152,7 +152,7 @@ async def give_order(
     """End every covered call now; the receipt says what was done, and settles in the background."""
     order = parse_order(body)
     key = headers.idempotency(FAMILY, lambda receipt: msgspec.to_builtins(receipt_view(receipt)))
-    given = await terminations.terminate(services.store, principal, order, idempotency=key)
+    given = await terminations.terminate(services.store, principal, order, idempotency=key, observer=services.observer)
     if given.answer is not None:
         return order_answer(msgspec.convert(given.answer, ReceiptView), given)
     return order_answer(receipt_view(await receipts.receipt(services.store, principal, given.termination_id)), given)

@@ -140,5 +140,7 @@ async def _terminate(
     services: Services, principal: Principal, headers: OrderHeaders, selector: Selector
 ) -> Answer[TerminatedAnswer]:
     key = headers.idempotency(FAMILY, lambda _receipt: {})
-    given = await terminations.terminate(services.store, principal, selector, idempotency=key)
+    given = await terminations.terminate(
+        services.store, principal, selector, idempotency=key, observer=services.observer
+    )
     return order_answer(TerminatedAnswer(), given)

@@ -284,6 +284,3 @@ INSERT INTO outbox_event (workspace_id, event_type, payload)
 SELECT c.workspace_id, 'termination_settled', c.payload
 FROM closed c
 WHERE EXISTS (SELECT FROM event_subscription e WHERE e.workspace_id = $1 AND e.event_type = 'termination_settled')
-
--- name: backlog
-SELECT count(*) FROM termination WHERE state = 'settling'
