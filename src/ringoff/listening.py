@@ -3,7 +3,7 @@
 import asyncio
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Final
 
 import uvicorn
@@ -50,14 +50,14 @@ async def serve_until_stopped(app: ASGIApp, listening: socket.socket, stopping: 
 @contextmanager
 def bound_socket(host: str, port: int, field: str = "port") -> Iterator[socket.socket]:
     """Bound before anything is started, so that a taken port (``Conflict``) is the first thing that is said."""
-    try:
-        family, kind, protocol, _name, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        listening = socket.socket(family, kind, protocol)
-        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listening.bind(address)
-    except OSError as error:
-        raise Conflict(f"cannot listen on {host} port {port}: {error.strerror or error}", field=field) from error
-    with listening:
+    with ExitStack() as opened:
+        try:
+            family, kind, protocol, _name, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+            listening = opened.enter_context(socket.socket(family, kind, protocol))
+            listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listening.bind(address)
+        except OSError as error:
+            raise Conflict(f"cannot listen on {host} port {port}: {error.strerror or error}", field=field) from error
         yield listening
 
 

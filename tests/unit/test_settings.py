@@ -76,6 +76,15 @@ def test_a_mistake_in_the_file_is_named(tmp_path: Path, text: str, complaint: st
         load_settings({"RINGOFF_CONFIG": str(config)})
 
 
+def test_the_name_that_its_field_has_for_the_collector_is_understood() -> None:
+    environment = {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:4318"}
+    assert load_settings(environment)[0].otel_endpoint == "http://127.0.0.1:4318"
+    ours = environment | {"RINGOFF_OTEL_ENDPOINT": "http://127.0.0.1:9999"}
+    assert load_settings(ours)[0].otel_endpoint == "http://127.0.0.1:9999"
+    with pytest.raises(InvalidInput, match="OTEL_EXPORTER_OTLP_ENDPOINT must start with http"):
+        load_settings({"OTEL_EXPORTER_OTLP_ENDPOINT": "127.0.0.1:4317"})
+
+
 def test_a_file_that_is_not_there_is_an_error() -> None:
     with pytest.raises(InvalidInput, match="RINGOFF_CONFIG: /nowhere cannot be read"):
         load_settings({"RINGOFF_CONFIG": "/nowhere"})
