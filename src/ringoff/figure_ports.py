@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
-from ringoff.domain.identifiers import WorkspaceId
+from ringoff.domain.campaign_figures import CampaignProgress, Outcomes
+from ringoff.domain.identifiers import CampaignId, WorkspaceId
 from ringoff.domain.overview_records import Rates, StartedCampaign, TrunkLoad, WebhookHealth
 
 
@@ -21,6 +22,14 @@ class FigureStore(Protocol):
     async def campaigns_by_status(self, workspace_id: WorkspaceId) -> Mapping[str, int]: ...
     async def started(self, workspace_id: WorkspaceId) -> Sequence[StartedCampaign]:
         """In no order."""
+
+    async def progress(
+        self, workspace_id: WorkspaceId, campaign_id: CampaignId, recent_min: int
+    ) -> CampaignProgress | None:
+        """How fast a list campaign has gone in the last minutes, and beside whom; None when there is none."""
+
+    async def outcomes(self, workspace_id: WorkspaceId, campaign_id: CampaignId) -> Outcomes:
+        """What has become of its attempts, as far as that was noted. Only in a snapshot."""
 
     async def webhook_health(self, workspace_id: WorkspaceId) -> WebhookHealth: ...
     async def server(self) -> tuple[str, bool]:

@@ -108,6 +108,14 @@ async def test_a_workspace_at_one_glance(ask: Asker, tenant: Tenant) -> None:
     assert caught.value.field == "since"
 
 
+async def test_how_a_campaign_goes(ask: Asker, tenant: Tenant) -> None:
+    saved = await ask(lambda api: save(api, tenant))
+    figures = await ask(lambda api: api.native.campaigns.figures(saved.list_id))
+    assert (figures.status, figures.counts.registered, figures.eta.state) == ("draft", 3, "not_started")
+    assert figures.outcomes is not None
+    assert (figures.outcomes.attempts, figures.outcomes.asr, figures.outcomes.buckets) == (0, None, [])
+
+
 async def test_a_large_list_from_its_upload_to_its_start(ask: Asker, tenant: Tenant, store: PostgresStore) -> None:
     fields = {
         "agent_id": tenant.agent_id,

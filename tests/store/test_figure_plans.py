@@ -74,3 +74,35 @@ async def test_the_age_of_what_is_undelivered_is_asked_of_each_subscription(crow
     nodes = await plan(crowd.store, FIGURES["oldest_undelivered_s"], crowd.workspace_id, of_a_request=True)
     reads = [node for node in nodes if node.get("Relation Name") == "webhook_delivery"]
     assert [node["Node Type"] for node in reads if node["Node Type"] == "Seq Scan"] == []
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments"),
+    [
+        ("progress_of_campaign", ()),
+        ("outcome_sums", ()),
+        ("outcome_span", ()),
+        ("outcome_buckets", (1, 10)),
+        ("recent_attempts", (5,)),
+    ],
+)
+async def test_figures_of_a_campaign_are_sums(crowd: World, name: str, arguments: tuple[int, ...]) -> None:
+    async with crowd.store.transaction() as tx:
+        await tx.connection.execute(
+            "INSERT INTO campaign_outcome SELECT $1, u, 1, now() - make_interval(mins => n), 'busy', 1, 0, 0"
+            " FROM generate_series(1, 500) n, (SELECT gen_random_uuid() u FROM generate_series(1, 40)) c",
+            crowd.workspace_id,
+        )
+        await tx.connection.execute("ANALYZE campaign_outcome")
+    campaign = (crowd.workspace_id, crowd.campaigns[0])
+    nodes = await plan(crowd.store, FIGURES[name], *campaign, *arguments, of_a_request=True)
+    assert big_tables(nodes) == set()
+    reads = [node for node in nodes if node.get("Relation Name") == "campaign_outcome"]
+    assert [node for node in reads if "campaign_id" not in node.get("Index Cond", "")] == []
+
+
+async def test_the_last_due_call_is_at_the_end_of_the_due_index(crowd: World) -> None:
+    statement = load("campaign_clock")["last_due"]
+    nodes = await plan(crowd.store, statement, crowd.workspace_id, crowd.campaigns[0], of_a_request=True)
+    assert big_tables(nodes) == {("call", "call_due")}
+    assert [node for node in nodes if node["Node Type"] == "Sort"] == []

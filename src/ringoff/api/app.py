@@ -17,6 +17,7 @@ from ringoff.api.errors import ErrorShape, plain_response
 from ringoff.api.monitoring import METRICS_PATH, serve_metrics
 from ringoff.api.native import (
     api_keys,
+    campaign_figures,
     deliveries,
     handlings,
     health,
@@ -82,6 +83,7 @@ _TABLES: Final[tuple[RouteTable, ...]] = (
     native_terminations.ROUTES,
     native_calls.ROUTES,
     native_campaigns.ROUTES,
+    campaign_figures.ROUTES,
     suppressions.ROUTES,
     subscriptions.ROUTES,
     webhooks.ROUTES,

@@ -84,3 +84,52 @@ class Overview(Rates, kw_only=True):
     """The last five orders."""
     webhooks: WebhookHealth = msgspec.field(default_factory=WebhookHealth)
     database: DatabaseHealth = msgspec.field(default_factory=DatabaseHealth)
+
+
+class DispositionSum(msgspec.Struct, kw_only=True):
+    """Attempts that ended with one disposition."""
+
+    disposition: str
+    attempts: int = 0
+    answered: int = 0
+    talk_s: float = 0.0
+
+
+class OutcomeBucket(msgspec.Struct, kw_only=True):
+    """Attempts by disposition, from ``at`` on for ``bucket_s``."""
+
+    at: str
+    attempts: dict[str, int] = {}
+
+
+class Outcomes(msgspec.Struct, kw_only=True):
+    attempts: int = 0
+    answered: int = 0
+    talk_s: float = 0.0
+    asr: float | None = None
+    acd_s: float | None = None
+    by_disposition: list[DispositionSum] = []
+    bucket_s: int = 60
+    buckets: list[OutcomeBucket] = []
+
+
+class Eta(msgspec.Struct, kw_only=True):
+    """A guess from averages; ``state`` says what the campaign waits for, or why there is none."""
+
+    state: str
+    done_about_at: str | None = None
+    opens_at: str | None = None
+    is_cut_off: bool = False
+    attempts_left: int = 0
+    attempts_per_s: float | None = None
+
+
+class CampaignFigures(msgspec.Struct, kw_only=True):
+    campaign_id: str
+    name: str
+    status: str
+    at: str
+    counts: CampaignCounts
+    outcomes: Outcomes | None = None
+    """None for a campaign that an older version has begun."""
+    eta: Eta

@@ -18,6 +18,7 @@ from ringoff.client.exchange import (
 )
 from ringoff.client.methods import C, Group, Method, Walk
 from ringoff.client.native_answers import Call, Campaign, Preview, Receipt, Suppressed, Suppression
+from ringoff.client.native_figures import CampaignFigures
 from ringoff.client.transfers import Progress, Sink, Source, Target, Upload
 
 Ongoing = Literal["finish", "hangup"]
@@ -112,6 +113,11 @@ class CampaignLifeMethods(Group[C]):
     def get(self, campaign_id: str) -> Request[Campaign]:
         """One campaign with its counts."""
         return Request("GET", _campaign(campaign_id), body_as(Campaign), repeat=Repeat.FREELY)
+
+    @Method
+    def figures(self, campaign_id: str) -> Request[CampaignFigures]:
+        """Attempts by disposition and over time, ASR, ACD, and about when it will be done."""
+        return Request("GET", f"{_campaign(campaign_id)}/figures", body_as(CampaignFigures), repeat=Repeat.FREELY)
 
     @Method
     def pause(self, campaign_id: str) -> Request[Campaign]:

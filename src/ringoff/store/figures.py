@@ -1,9 +1,17 @@
 """Figures for dashboards against PostgreSQL; ``sql/figures.sql`` says what they cost."""
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from ringoff.domain.identifiers import WorkspaceId
+from ringoff.domain.campaign_figures import (
+    CampaignProgress,
+    OutcomeBucket,
+    Outcomes,
+    OutcomeSum,
+    bucket_width_min,
+)
+from ringoff.domain.identifiers import CampaignId, WorkspaceId
 from ringoff.domain.overview_records import (
     Rates,
     SecondOfDials,
@@ -16,6 +24,9 @@ from ringoff.store.connection import EMBEDDED_CLUSTER_NAME, Connection
 from ringoff.store.sql_loader import load
 
 _SQL = load("figures")
+_LAST_DUE = load("campaign_clock")["last_due"]
+_MINUTE, _HOUR = 1, 60
+_MEASURED_MIN_S = 60.0
 
 
 class PostgresFigures:
@@ -44,6 +55,38 @@ class PostgresFigures:
 
     async def started(self, workspace_id: WorkspaceId) -> Sequence[StartedCampaign]:
         return [StartedCampaign(**dict(row)) for row in await self._connection.fetch(_SQL["started"], workspace_id)]
+
+    async def progress(
+        self, workspace_id: WorkspaceId, campaign_id: CampaignId, recent_min: int
+    ) -> CampaignProgress | None:
+        of = (workspace_id, campaign_id)
+        row = await self._connection.fetchrow(_SQL["progress_of_campaign"], *of)
+        if row is None:
+            return None
+        recent = await self._connection.fetchrow(_SQL["recent_attempts"], *of, recent_min)
+        assert recent is not None, "a sum is always one row"
+        is_measured = recent["attempt_count"] > 0 and recent["span_s"] >= _MEASURED_MIN_S
+        return CampaignProgress(
+            at=row["now"],
+            has_outcomes=row["has_outcomes"],
+            sharing_count=row["sharing_count"],
+            measured_per_s=recent["attempt_count"] / recent["span_s"] if is_measured else None,
+            last_due_at=await self._connection.fetchval(_LAST_DUE, *of),
+        )
+
+    async def outcomes(self, workspace_id: WorkspaceId, campaign_id: CampaignId) -> Outcomes:
+        of = (workspace_id, campaign_id)
+        sums = [OutcomeSum(**dict(row)) for row in await self._connection.fetch(_SQL["outcome_sums"], *of)]
+        span = await self._connection.fetchrow(_SQL["outcome_span"], *of)
+        assert span is not None, "a minimum is always one row"
+        if span["first_at"] is None:
+            return Outcomes(sums, _MINUTE, [])
+        width_min = bucket_width_min(span["first_at"], span["last_at"])
+        read_min = _MINUTE if width_min < _HOUR else _HOUR
+        buckets: defaultdict[datetime, dict[str, int]] = defaultdict(dict)
+        for row in await self._connection.fetch(_SQL["outcome_buckets"], *of, read_min, width_min):
+            buckets[row["from_at"]][row["disposition"]] = row["attempt_count"]
+        return Outcomes(sums, width_min, [OutcomeBucket(from_at, counts) for from_at, counts in buckets.items()])
 
     async def webhook_health(self, workspace_id: WorkspaceId) -> WebhookHealth:
         paused = await self._connection.fetch(_SQL["paused_subscriptions"], workspace_id)

@@ -55,3 +55,16 @@ CROSS JOIN LATERAL (
 WHERE k.kind = 'list' AND k.status IN ('scheduled', 'ongoing', 'paused')
   AND k.end_at <= coalesce($1::timestamptz, statement_timestamp())
 ORDER BY k.campaign_id
+
+-- name: last_due
+-- From the end of the due index: when the last of what waits at the campaign's own epoch is due.
+SELECT c.next_attempt_at
+FROM campaign k
+CROSS JOIN LATERAL (
+    SELECT c.next_attempt_at
+    FROM call c
+    WHERE c.campaign_id = k.campaign_id AND c.epoch = k.epoch AND c.status IN ('registered', 'retry')
+    ORDER BY c.next_attempt_at DESC
+    LIMIT 1
+) c
+WHERE k.workspace_id = $1 AND k.campaign_id = $2

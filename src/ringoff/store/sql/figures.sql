@@ -128,3 +128,84 @@ WHERE s.workspace_id = $1
 
 -- name: server
 SELECT current_setting('server_version') AS version, current_setting('cluster_name') AS cluster_name
+
+-- name: progress_of_campaign
+SELECT statement_timestamp() AS now, k.has_outcomes,
+    (
+        SELECT count(*)
+        FROM campaign o
+        WHERE o.workspace_id = k.workspace_id AND o.trunk_id = k.trunk_id AND o.status IN ('scheduled', 'ongoing', 'paused')
+          AND o.status = 'ongoing' AND o.kind = 'list'
+    ) AS sharing_count
+FROM campaign k
+WHERE k.workspace_id = $1 AND k.campaign_id = $2 AND k.kind = 'list' AND k.deleted_at IS NULL
+
+-- name: outcome_sums
+-- By hours, of which there are few.
+SELECT t.disposition, sum(t.attempt_count)::bigint AS attempt_count, sum(t.answered_count)::bigint AS answered_count,
+    sum(t.talk_ms)::bigint AS talk_ms
+FROM (
+    SELECT o.disposition, o.attempt_count, o.answered_count, o.talk_ms
+    FROM campaign_outcome o
+    WHERE o.workspace_id = $1 AND o.campaign_id = $2 AND o.width_min = 60
+    UNION ALL
+    SELECT s.outcome, s.attempt_count, s.answered_count, s.talk_ms
+    FROM attempt_step s
+    WHERE s.workspace_id = $1 AND s.campaign_id = $2 AND s.outcome NOT IN ('dialled', 'picked_up')
+) t
+GROUP BY t.disposition
+ORDER BY t.disposition
+
+-- name: outcome_span
+SELECT min(t.from_at) AS first_at, max(t.from_at) AS last_at
+FROM (
+    (
+        SELECT o.from_at
+        FROM campaign_outcome o
+        WHERE o.workspace_id = $1 AND o.campaign_id = $2 AND o.width_min = 1
+        ORDER BY o.from_at
+        LIMIT 1
+    )
+    UNION ALL
+    (
+        SELECT o.from_at
+        FROM campaign_outcome o
+        WHERE o.workspace_id = $1 AND o.campaign_id = $2 AND o.width_min = 1
+        ORDER BY o.from_at DESC
+        LIMIT 1
+    )
+    UNION ALL
+    SELECT date_trunc('minute', s.noted_at)
+    FROM attempt_step s
+    WHERE s.workspace_id = $1 AND s.campaign_id = $2 AND s.outcome NOT IN ('dialled', 'picked_up')
+) t
+
+-- name: outcome_buckets
+-- $3 the rows that are read, by minutes or by hours; $4 how wide a bucket is, in minutes.
+SELECT date_bin(make_interval(mins => $4), t.from_at, 'epoch') AS from_at, t.disposition, sum(t.attempt_count)::bigint AS attempt_count
+FROM (
+    SELECT o.from_at, o.disposition, o.attempt_count
+    FROM campaign_outcome o
+    WHERE o.workspace_id = $1 AND o.campaign_id = $2 AND o.width_min = $3
+    UNION ALL
+    SELECT s.noted_at, s.outcome, s.attempt_count
+    FROM attempt_step s
+    WHERE s.workspace_id = $1 AND s.campaign_id = $2 AND s.outcome NOT IN ('dialled', 'picked_up')
+) t
+GROUP BY 1, 2
+ORDER BY 1, 2
+
+-- name: recent_attempts
+-- Of the last $3 minutes and the running one, and since when.
+SELECT coalesce(sum(t.attempt_count), 0)::bigint AS attempt_count,
+    extract(epoch FROM statement_timestamp() - min(t.from_at))::float8 AS span_s
+FROM (
+    SELECT o.from_at, o.attempt_count
+    FROM campaign_outcome o
+    WHERE o.workspace_id = $1 AND o.campaign_id = $2 AND o.width_min = 1
+      AND o.from_at >= date_trunc('minute', statement_timestamp()) - make_interval(mins => $3)
+    UNION ALL
+    SELECT s.noted_at, s.attempt_count
+    FROM attempt_step s
+    WHERE s.workspace_id = $1 AND s.campaign_id = $2 AND s.outcome NOT IN ('dialled', 'picked_up')
+) t
