@@ -51,6 +51,7 @@ class LiveAttempt:
     early: list[CarrierEvent] = field(default_factory=list)
     rang_at: datetime | None = None
     answered_at: datetime | None = None
+    is_answer_written: bool = False
     voicemail_detected: bool = False
     our_release: OurRelease | None = None
     hung_up_by: TerminationId | None = None
@@ -155,6 +156,7 @@ class LiveAttempt:
             next_attempt_at=step.next_attempt_at,
             spends_retry=step.spends_retry,
             hung_up_by=self.hung_up_by,
+            is_answer_new=answered_at is not None and not self.is_answer_written,
         )
 
 

@@ -136,6 +136,9 @@ class Settler:
         batch.troubled = self.trunk_health.troubled(batch.entries.values())
         if not (batch.rang or batch.answered or batch.driver_ids or batch.entries):
             return
+        for _, attempt_id, _ in batch.answered:
+            # By this batch; the outcome comes in a later one.
+            self.live[attempt_id].is_answer_written = True
         await self._gate("settle.before")
         try:
             await self._write(batch)

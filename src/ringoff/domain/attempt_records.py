@@ -132,6 +132,8 @@ class SettleEntry:
     spends_retry: bool
     hung_up_by: TerminationId | None = None
     """The order that asked for the release."""
+    is_answer_new: bool = False
+    """It was answered, and nobody has written that down before."""
 
 
 @dataclass(frozen=True, slots=True)

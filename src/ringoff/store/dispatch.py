@@ -223,6 +223,7 @@ class PostgresDispatch:
             [e.next_attempt_at for e in entries],
             [e.spends_retry for e in entries],
             [e.hung_up_by for e in entries],
+            [e.is_answer_new for e in entries],
         )
         return await self._counted(rows)
 

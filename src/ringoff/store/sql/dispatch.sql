@@ -312,22 +312,16 @@ WITH input AS (
     FROM unnest(
         $1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::smallint[], $6::smallint[], $7::text[], $8::int[],
         $9::boolean[], $10::timestamptz[], $11::timestamptz[], $12::timestamptz[], $13::text[], $14::text[],
-        $15::timestamptz[], $16::boolean[], $17::uuid[]
+        $15::timestamptz[], $16::boolean[], $17::uuid[], $18::boolean[]
     ) AS i (
         workspace_id, attempt_id, call_id, disposition, sip_status, q850_cause, cause_text, talk_ms,
         voicemail_detected, rang_at, answered_at, released_at, status, sub_status, next_attempt_at, spends_retry,
-        hung_up_by
+        hung_up_by, is_answer_new
     )
 ), locked AS MATERIALIZED (
     SELECT
         c.workspace_id, c.call_id, c.campaign_id, c.epoch, c.status, c.retry_barred, c.termination_id, c.called_number,
-        c.registered_xid,
-        -- Whether somebody has noted already that it was picked up.
-        CASE WHEN i.answered_at IS NOT NULL THEN (
-            SELECT b.answered_at IS NULL
-            FROM dial_attempt b
-            WHERE b.workspace_id = i.workspace_id AND b.attempt_id = i.attempt_id
-        ) END AS is_answer_new
+        c.registered_xid
     FROM call c
     JOIN input i ON i.workspace_id = c.workspace_id AND i.call_id = c.call_id
     ORDER BY c.call_id
@@ -349,7 +343,7 @@ WITH input AS (
       AND a.state IN ('prepared', 'originated', 'ringing', 'answered')
     -- Everything that comes after is returned from here: a join back to the input knows no statistics and goes wrong.
     RETURNING i.*, l.status AS status_before, l.retry_barred, l.termination_id, l.epoch, l.campaign_id, l.called_number,
-        l.registered_xid, l.is_answer_new, a.answered_at IS NOT NULL AS was_answered
+        l.registered_xid, a.answered_at IS NOT NULL AS was_answered
 ), noted AS (
     INSERT INTO attempt_step (workspace_id, campaign_id, outcome, attempt_count, answered_count, talk_ms)
     SELECT o.workspace_id, o.campaign_id, o.disposition, count(*), count(*) FILTER (WHERE o.was_answered),
