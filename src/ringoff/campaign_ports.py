@@ -55,9 +55,14 @@ class CampaignStore(Protocol):
         """paused -> ongoing, or scheduled before its start time; None from any other status."""
 
     async def campaigns_below(
-        self, workspace_id: WorkspaceId, below: CampaignId | None, limit: int
+        self,
+        workspace_id: WorkspaceId,
+        below: CampaignId | None,
+        limit: int,
+        status: str | None = None,
+        name_part: str | None = None,
     ) -> Sequence[CampaignRow]:
-        """List campaigns, newest first, older than ``below``."""
+        """List campaigns, newest first, older than ``below``; in a status, with a part of their name in any case."""
 
     async def campaigns(self, workspace_id: WorkspaceId, limit: int, offset: int) -> tuple[Sequence[CampaignRow], int]:
         """One page of list campaigns, newest first, and how many there are in all."""

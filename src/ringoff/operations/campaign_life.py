@@ -23,11 +23,17 @@ class CountedCampaign:
 
 
 async def list_campaigns(
-    store: Store, principal: Principal, below: CampaignId | None, limit: int
+    store: Store,
+    principal: Principal,
+    below: CampaignId | None,
+    limit: int,
+    *,
+    status: CampaignStatus | None = None,
+    name_part: str | None = None,
 ) -> Sequence[CountedCampaign]:
-    """List campaigns, newest first, older than ``below``."""
+    """List campaigns, newest first, older than ``below``; those in a status, those with a part of their name."""
     async with store.snapshot() as tx:
-        page = await tx.campaigns.campaigns_below(principal.workspace_id, below, limit)
+        page = await tx.campaigns.campaigns_below(principal.workspace_id, below, limit, status, name_part)
         counts = await tx.campaigns.counts(principal.workspace_id, [campaign.campaign_id for campaign in page])
     return [CountedCampaign(campaign, counts[campaign.campaign_id]) for campaign in page]
 

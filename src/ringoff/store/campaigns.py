@@ -137,9 +137,14 @@ class PostgresCampaigns:
         return None if row is None else _campaign(row)
 
     async def campaigns_below(
-        self, workspace_id: WorkspaceId, below: CampaignId | None, limit: int
+        self,
+        workspace_id: WorkspaceId,
+        below: CampaignId | None,
+        limit: int,
+        status: str | None = None,
+        name_part: str | None = None,
     ) -> Sequence[CampaignRow]:
-        rows = await self._connection.fetch(_SQL["campaigns_below"], workspace_id, below, limit)
+        rows = await self._connection.fetch(_SQL["campaigns_below"], workspace_id, below, limit, status, name_part)
         return [_campaign(row) for row in rows]
 
     async def campaigns(self, workspace_id: WorkspaceId, limit: int, offset: int) -> tuple[Sequence[CampaignRow], int]:

@@ -96,11 +96,13 @@ RETURNING campaign_id, workspace_id, agent_id, name, status, epoch, trunk_id, ca
     end_at, created_at, updated_at, total_count, number_pool_id
 
 -- name: campaigns_below
+-- $4 a status, $5 a part of the name in any case.
 SELECT campaign_id, workspace_id, agent_id, name, status, epoch, trunk_id, calling_numbers, call_config, start_at,
     end_at, created_at, updated_at, total_count, number_pool_id
 FROM campaign
 WHERE workspace_id = $1 AND kind = 'list' AND deleted_at IS NULL
   AND campaign_id < coalesce($2::uuid, 'ffffffff-ffff-ffff-ffff-ffffffffffff')
+  AND ($4::text IS NULL OR status = $4) AND ($5::text IS NULL OR position(lower($5) IN lower(name)) > 0)
 ORDER BY campaign_id DESC
 LIMIT $3
 
