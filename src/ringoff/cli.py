@@ -4,32 +4,49 @@ import asyncio
 import os
 import sys
 from collections.abc import Coroutine
+from io import TextIOWrapper
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
-from cyclopts import App, CycloptsError, Parameter
+from cyclopts import App, CycloptsError, Group
 
 from ringoff import __version__
+from ringoff.commands.ending import FAILED, MISUSED, OK, Ended
+from ringoff.commands.safe_text import plain
 from ringoff.domain.errors import InvalidInput, RingoffError
 from ringoff.settings import Settings, load_settings
-
-OK, FAILED, MISUSED = 0, 1, 2
-
-# Left out options are None: the environment and the settings file have the word then.
-Several = Annotated[list[str] | None, Parameter(negative="")]
-Flag = Annotated[bool, Parameter(negative="")]
 
 app = App(
     name="ringoff",
     help="Outbound calling with a kill switch: after the acknowledgement, no covered call is dialled.",
     version=__version__,
 )
-key_app = App(name="key", help="API keys.")
+_HERE = Group("On the machine of the server", sort_key=1)
+_SERVER = Group("To any server, over HTTP", sort_key=2)
+
+key_app = App(name="key", group=_HERE, help="API keys.")
 app.command(key_app)
+
+# By name, where it is, and its line in the help: `ringoff --help` imports none of them.
+_SERVER_COMMANDS = (
+    (
+        "terminate",
+        "terminate:terminate",
+        "Terminate calls, after a look at what that would end. Selectors narrow each other.",
+    ),
+    ("receipt", "receipts:receipt", "Show what an order was and what it has done; without an id, the latest orders."),
+    ("login", "login:login", "Keep a server and a key for all later commands."),
+    ("logout", "login:logout", "Forget a login."),
+)
+for _name, _place, _line in _SERVER_COMMANDS:
+    app.command(f"ringoff.commands.{_place}", name=_name, help=_line, group=_SERVER)
 
 
 def main() -> None:
     """The console script."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a name that this terminal cannot write is no failure
     sys.exit(run(sys.argv[1:]))
 
 
@@ -41,12 +58,16 @@ def run(arguments: list[str]) -> int:
         return MISUSED  # what was wrong has been printed
     except SystemExit as ending:
         return ending.code if isinstance(ending.code, int) else FAILED
-    except InvalidInput as error:
-        return _complain(error.message, MISUSED)
+    except Ended as ending:
+        return _complain(ending.message, ending.code)
+    except BrokenPipeError:
+        # Whoever reads has heard enough (`| head`); the interpreter would complain once more when it flushes.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = FAILED
     except (RingoffError, OSError) as error:
-        return _complain(_words(error), FAILED)
+        return _complain(_words(error), MISUSED if isinstance(error, InvalidInput) else FAILED)
     except KeyboardInterrupt:
-        return FAILED
+        code = FAILED
     return code if isinstance(code, int) else OK
 
 
@@ -56,7 +77,7 @@ def _words(error: RingoffError | OSError) -> str:
     return f"{error.strerror}: {error.filename}" if error.filename else str(error)
 
 
-@app.command
+@app.command(group=_HERE)
 def up(*, host: str | None = None, port: int | None = None, data_dir: Path | None = None, demo: bool = False) -> int:
     """Run everything in one process: database, HTTP server, dialling.
 
@@ -78,7 +99,7 @@ def up(*, host: str | None = None, port: int | None = None, data_dir: Path | Non
     return _run(run_up(settings, demo=demo, say=_say))
 
 
-@app.command
+@app.command(group=_HERE)
 def dispatch(*, data_dir: Path | None = None) -> int:
     """Run the dialling loops and the delivery of webhooks, beside a server on the same database.
 
@@ -91,79 +112,6 @@ def dispatch(*, data_dir: Path | None = None) -> int:
     from ringoff.wiring import run_dispatch
 
     return _run(run_dispatch(settings, say=_say))
-
-
-@app.command
-def terminate(
-    *,
-    agent_id: str | None = None,
-    call_id: Several = None,
-    campaign_id: str | None = None,
-    number: Several = None,
-    reason: str | None = None,
-    hangup: Flag = False,
-    suppress: Flag = False,
-    dry_run: Flag = False,
-    idempotency_key: str | None = None,
-    json: Flag = False,
-    url: str | None = None,
-    api_key: str | None = None,
-) -> int:
-    """Terminate calls on a running server. Selectors given together narrow each other.
-
-    Parameters
-    ----------
-    agent_id
-        Every terminable call of this agent.
-    call_id
-        This call; may be repeated, 100 at most.
-    campaign_id
-        Every terminable call of this campaign.
-    number
-        Calls to this E.164 number; may be repeated, 100 at most.
-    reason
-        Why, for the receipt; 500 characters at most.
-    hangup
-        Also release covered calls that ring or talk.
-    suppress
-        Also put the numbers on the suppression list, so that no later upload rings them.
-    dry_run
-        Only say what would be terminated now.
-    idempotency_key
-        Your own name for this order: given again within 24 hours, it brings the same receipt back. Made up if left out.
-    json
-        Print the server's answer as JSON.
-    url
-        The server (RINGOFF_URL, http://127.0.0.1:8080).
-    api_key
-        The key (RINGOFF_API_KEY).
-    """
-    from ringoff import order_commands as orders
-
-    given = {"agent_id": agent_id, "call_ids": call_id, "campaign_id": campaign_id, "mobile_numbers": number}
-    body = orders.order_body(given, reason=reason, is_hangup=hangup, is_suppress=suppress)
-    api, desk = orders.connect(url, api_key), orders.Desk(_say, _say_wrong, json)
-    return orders.preview(api, body, desk) if dry_run else orders.give(api, body, idempotency_key, desk)
-
-
-@app.command
-def receipt(termination_id: str, *, json: Flag = False, url: str | None = None, api_key: str | None = None) -> int:
-    """Show what an order was, and what it has done.
-
-    Parameters
-    ----------
-    termination_id
-        The X-Termination-Id of the order.
-    json
-        Print the server's answer as JSON, with up to 1,000 of the covered calls.
-    url
-        The server (RINGOFF_URL, http://127.0.0.1:8080).
-    api_key
-        The key (RINGOFF_API_KEY).
-    """
-    from ringoff import order_commands as orders
-
-    return orders.show_receipt(orders.connect(url, api_key), termination_id, orders.Desk(_say, _say_wrong, json))
 
 
 @key_app.command(name="create")
@@ -190,7 +138,7 @@ def create_key(
     return _run(create())
 
 
-@app.command
+@app.command(group=_HERE)
 def doctor(*, data_dir: Path | None = None) -> int:
     """Look at database, durability, migrations, carrier and invariants; change nothing.
 
@@ -260,7 +208,7 @@ def _say(line: str) -> None:
 
 
 def _say_wrong(message: str) -> None:
-    print(f"ringoff: {message}", file=sys.stderr, flush=True)
+    print(f"ringoff: {plain(message)}", file=sys.stderr, flush=True)
 
 
 def _complain(message: str, code: int) -> int:

@@ -15,7 +15,7 @@ CONFIG_VARIABLE = "RINGOFF_CONFIG"
 MIB = 1024 * 1024
 
 # Variables of the same family that are read elsewhere: where the file is, and what the command line's client uses.
-_OTHER_VARIABLES = {CONFIG_VARIABLE, "RINGOFF_URL", "RINGOFF_API_KEY"}
+_OTHER_VARIABLES = {CONFIG_VARIABLE, "RINGOFF_URL", "RINGOFF_API_KEY", "RINGOFF_PROFILE"}
 _TEST_PREFIX = "RINGOFF_TEST_"
 # What its field calls one of ours; the other OTEL_* variables are read by the OpenTelemetry SDK itself.
 _FOREIGN_NAMES = {"OTEL_EXPORTER_OTLP_ENDPOINT": "otel_endpoint"}

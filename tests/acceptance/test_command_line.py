@@ -19,7 +19,7 @@ def test_terminate_says_what_the_server_says(start_server: Callable[..., ServerP
     waiting = client.upload(csv_of(numbers(0, 20)))["list_id"]
     here = {"RINGOFF_URL": server.url, "RINGOFF_API_KEY": server.key}
 
-    done = server.command("terminate", "--campaign-id", waiting, "--number", numbers(0, 1)[0], **here)
+    done = server.command("terminate", "--campaign-id", waiting, "--number", numbers(0, 1)[0], "--yes", **here)
     assert (done.returncode, done.stderr) == (OK, "")
     first, second, third = done.stdout.splitlines()
     assert first == "Calls terminated successfully!"
@@ -33,23 +33,25 @@ def test_terminate_says_what_the_server_says(start_server: Callable[..., ServerP
 
     call_ids = [call["id"] for call in client.history(waiting, status="registered")[:2]]
     options = [text for call_id in call_ids for text in ("--call-id", call_id)]
-    given = server.command("terminate", *options, "--url", server.url, "--api-key", server.key)
+    given = server.command("terminate", *options, "--yes", "--url", server.url, "--api-key", server.key)
     assert given.returncode == OK
     assert client.status_count(waiting, "cancelled") == 3
-    assert server.command("terminate", "--number", numbers(5, 1)[0], **here).returncode == OK
-    assert server.command("terminate", "--campaign-id", waiting, **here).returncode == OK
+    assert server.command("terminate", "--number", numbers(5, 1)[0], "--yes", **here).returncode == OK
+    assert server.command("terminate", "--campaign-id", waiting, "--yes", **here).returncode == OK
     assert client.statuses(waiting) == {"cancelled": 20}
 
-    nothing = server.command("terminate", "--agent-id", client.agent_id, **here)
+    nothing = server.command("terminate", "--agent-id", client.agent_id, "--yes", **here)
     assert (nothing.returncode, nothing.stdout) == (FAILED, "")
     assert "No terminable calls found for the specified parameters" in nothing.stderr
-    wrong_key = server.command("terminate", "--campaign-id", waiting, **here | {"RINGOFF_API_KEY": "wrong"})
+    wrong_key = server.command("terminate", "--campaign-id", waiting, "--yes", **here | {"RINGOFF_API_KEY": "wrong"})
     assert wrong_key.returncode == FAILED
     assert "Invalid credentials" in wrong_key.stderr
     assert server.command("terminate", **here).returncode == MISUSED
-    assert server.command("terminate", "--campaign-id", waiting, RINGOFF_URL=server.url).returncode == MISUSED
+    assert server.command("terminate", "--campaign-id", waiting, "--yes", RINGOFF_URL=server.url).returncode == MISUSED
     assert server.command("terminate", "--no-such-option", "x", **here).returncode == MISUSED
-    nobody = server.command("terminate", "--campaign-id", waiting, **here | {"RINGOFF_URL": "http://127.0.0.1:9"})
+    nobody = server.command(
+        "terminate", "--campaign-id", waiting, "--yes", **here | {"RINGOFF_URL": "http://127.0.0.1:9"}
+    )
     assert nobody.returncode == UNREACHABLE
     assert "nothing was terminated" in nobody.stderr
 

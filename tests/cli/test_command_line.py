@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
 from threading import Thread
 from typing import Any, ClassVar
 
@@ -78,6 +79,7 @@ def desk(monkeypatch: pytest.MonkeyPatch) -> Iterator[type[Desk]]:
     thread.start()
     monkeypatch.setenv("RINGOFF_URL", f"http://127.0.0.1:{server.server_port}")
     monkeypatch.setenv("RINGOFF_API_KEY", "from-the-environment")
+    monkeypatch.setenv("XDG_CONFIG_HOME", "/nowhere")
     yield OwnDesk
     server.shutdown()
     thread.join()
@@ -104,7 +106,7 @@ def desk(monkeypatch: pytest.MonkeyPatch) -> Iterator[type[Desk]]:
 def test_each_level_of_termination_is_one_request(
     desk: type[Desk], capsys: pytest.CaptureFixture[str], options: list[str], body: dict[str, Any]
 ) -> None:
-    assert run(["terminate", *options]) == 0
+    assert run(["terminate", *options, "--yes"]) == 0
     assert desk.asked == [("/api/v1/terminations", "from-the-environment", body)]
     [key] = desk.keys
     assert key, "an order whose answer is lost can be given again"
@@ -144,9 +146,9 @@ def test_a_receipt_is_read_back(desk: type[Desk], capsys: pytest.CaptureFixture[
 
 def test_an_order_whose_answer_may_be_lost_names_its_key(desk: type[Desk], capsys: pytest.CaptureFixture[str]) -> None:
     desk.answer = (503, {"error": {"code": "database_unavailable", "message": "away"}})
-    assert run(["terminate", "--agent-id", "a"]) == 3
+    assert run(["terminate", "--agent-id", "a", "--yes"]) == 3
     assert f"--idempotency-key {desk.keys[0]}" in capsys.readouterr().err
-    assert run(["terminate", "--agent-id", "a", "--idempotency-key", "mine"]) == 3
+    assert run(["terminate", "--agent-id", "a", "--idempotency-key", "mine", "-y"]) == 3
     assert desk.keys[1] == "mine"
 
 
@@ -167,7 +169,7 @@ def test_a_refusal_says_so(
     words: str,
 ) -> None:
     desk.answer = answer
-    assert run(["terminate", "--agent-id", "a", "--api-key", "given"]) == code
+    assert run(["terminate", "--agent-id", "a", "--api-key", "given", "--yes"]) == code
     assert desk.asked[0][1] == "given"
     assert words in capsys.readouterr().err
 
@@ -175,7 +177,7 @@ def test_a_refusal_says_so(
 def test_a_server_that_is_not_there_is_code_3_and_nothing_was_terminated(
     desk: type[Desk], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert run(["terminate", "--agent-id", "a", "--url", "http://127.0.0.1:9"]) == 3
+    assert run(["terminate", "--agent-id", "a", "--yes", "--url", "http://127.0.0.1:9"]) == 3
     assert "nothing was terminated" in capsys.readouterr().err
 
 
@@ -183,8 +185,10 @@ def test_a_server_that_is_not_there_is_code_3_and_nothing_was_terminated(
     ("arguments", "words"),
     [
         (["terminate"], "give --agent-id"),
-        (["terminate", "--agent-id", "a"], "RINGOFF_API_KEY"),
-        (["terminate", "--agent-id", "a", "--api-key", "k", "--url", "ftp://x"], "must begin with http"),
+        (["terminate", "--agent-id", "a"], "give --yes; nothing was terminated"),
+        (["terminate", "--agent-id", "a", "--json"], "give --yes; nothing was terminated"),
+        (["terminate", "--agent-id", "a", "--yes"], "RINGOFF_API_KEY"),
+        (["terminate", "--agent-id", "a", "-y", "--api-key", "k", "--url", "ftp://x"], "must begin with http"),
         (["terminate", "--agent", "a"], "--agent"),
         (["up", "--port", "http"], "--port"),
         (["up", "--port", "70000"], "--port must be a whole number from 0 to 65535"),
@@ -192,9 +196,14 @@ def test_a_server_that_is_not_there_is_code_3_and_nothing_was_terminated(
     ],
 )
 def test_misuse_is_code_2(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], arguments: list[str], words: str
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    arguments: list[str],
+    words: str,
 ) -> None:
     monkeypatch.delenv("RINGOFF_API_KEY", raising=False)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
     assert run(arguments) == 2
     captured = capsys.readouterr()
     assert words in captured.err + captured.out
