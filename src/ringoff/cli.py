@@ -6,7 +6,7 @@ import sys
 from collections.abc import Coroutine
 from io import TextIOWrapper
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from cyclopts import App, CycloptsError, Group
 
@@ -21,7 +21,7 @@ app = App(
     help="Outbound calling with a kill switch: after the acknowledgement, no covered call is dialled.",
     version=__version__,
 )
-_HERE = Group("On the machine of the server", sort_key=1)
+_HERE = Group("On the machine of the server", sort_key=3)
 _SERVER = Group("To any server, over HTTP", sort_key=2)
 
 key_app = App(name="key", group=_HERE, help="API keys.")
@@ -35,11 +35,16 @@ _SERVER_COMMANDS = (
         "Terminate calls, after a look at what that would end. Selectors narrow each other.",
     ),
     ("receipt", "receipts:receipt", "Show what an order was and what it has done; without an id, the latest orders."),
+    ("campaign", "campaigns:campaign_app", "List, upload, start, watch, pause, resume and end campaigns."),
+    ("call", "calls:call", "Ring one number."),
+    ("history", "history:history", "Show calls and what became of them, newest first."),
+    ("suppress", "suppress:suppress_app", "Numbers that are never rung: add, list, remove, import, export."),
     ("login", "login:login", "Keep a server and a key for all later commands."),
     ("logout", "login:logout", "Forget a login."),
 )
 for _name, _place, _line in _SERVER_COMMANDS:
     app.command(f"ringoff.commands.{_place}", name=_name, help=_line, group=_SERVER)
+app.register_install_completion_command(help="Make this shell complete commands and options.")
 
 
 def main() -> None:
@@ -159,6 +164,19 @@ def doctor(*, data_dir: Path | None = None) -> int:
                 bad.append(check.name)
 
     return _run(report()) or (FAILED if bad else OK)
+
+
+@app.command(group=_HERE)
+def completion(shell: Literal["bash", "zsh", "fish"]) -> int:
+    """Print a script that completes commands and options; `ringoff --install-completion` puts it into its place.
+
+    Parameters
+    ----------
+    shell
+        The shell that will read it.
+    """
+    sys.stdout.write(app.generate_completion(shell=shell))
+    return OK
 
 
 def _settings(overrides: dict[str, str | None], *, demo: bool = False) -> Settings:
