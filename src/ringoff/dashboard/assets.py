@@ -11,6 +11,8 @@ from typing import Final
 from starlette.requests import Request
 from starlette.responses import Response
 
+from ringoff.api.routing import PATH_TEMPLATE
+
 PREFIX: Final = "/static"
 _DIGEST_LENGTH: Final = 12
 _TYPES: Final[Mapping[str, str]] = {
@@ -42,6 +44,7 @@ class Assets:
         return self._url_by_name[name]
 
     async def respond(self, request: Request) -> Response:
+        request.scope[PATH_TEMPLATE] = PREFIX
         asset = self._by_path.get(request.url.path)
         if asset is None:
             return Response("No such file", 404, media_type="text/plain")

@@ -8,6 +8,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from ringoff.api.bodies import read_text_form
 from ringoff.api.errors import located
+from ringoff.api.routing import PATH_TEMPLATE
 from ringoff.dashboard.table import PageTable, status_of
 from ringoff.dashboard.visit import (
     FORM_BYTES_MAX,
@@ -25,6 +26,7 @@ from ringoff.domain.errors import RingoffError, Unauthorized
 from ringoff.operations import sessions
 
 PAGES = PageTable()
+LOGIN = "/login"
 WRONG_KEY = "This key opens nothing here. It is the text that was shown once when the key was made."
 log = structlog.get_logger("ringoff.dashboard")
 
@@ -33,6 +35,7 @@ def login_routes(dashboard: Dashboard) -> tuple[str, Callable[[Request], Awaitab
     """The one page for those who are not signed in: its path, and what answers there."""
 
     async def respond(request: Request) -> Response:
+        request.scope[PATH_TEMPLATE] = LOGIN
         if request.method != "POST":
             return _page(dashboard, request, 200, own_path(request.query_params.get("next", "/")), None)
         wanted = "/"
@@ -56,14 +59,14 @@ def login_routes(dashboard: Dashboard) -> tuple[str, Callable[[Request], Awaitab
         )
         return response
 
-    return "/login", respond
+    return LOGIN, respond
 
 
 @PAGES.post("/logout")
 async def sign_out(visit: Visit) -> Response:
     await visit.fields()
     await sessions.sign_out(visit.store, visit.session)
-    response = visit.go("/login")
+    response = visit.go(LOGIN)
     response.delete_cookie(SESSION_COOKIE, httponly=True, samesite="lax")
     return response
 
