@@ -70,7 +70,7 @@ class Person:
     def close(self, server: ServerProcess) -> None:
         """What must hold of every visit."""
         self.context.close()
-        assert self.complaints == [], "the browser's console has complaints"
+        assert self.complaints == [], f"the browser's console has complaints: {self.complaints}"
         assert self.hosts <= {urlsplit(server.url).netloc, ""}, "a page has asked somebody else for something"
 
 
