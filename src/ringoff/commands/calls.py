@@ -56,7 +56,6 @@ def call(
         Stay until the call has ended; 0 only when it was answered.
     """
     desk = Desk()
-    times = {name: text for name, text in {"scheduled_at": at, "timezone": timezone}.items() if text is not None}
     fields: dict[str, Any] = {
         "name": name,
         "mobile_number": number,
@@ -64,18 +63,27 @@ def call(
         "from_number": from_number,
         "number_pool_id": number_pool_id,
         "custom_args_values": _variables(var or []) or None,
-        "call_config": {"call_time": times} if times else None,
+        "call_config": _due(at, timezone),
     }
     with connected(server) as api:
         started = _start(api, fields)
         if not json:
             desk.say(f"Call: {started.call_id}")
-        if not wait:
-            if json:
-                desk.json(msgspec.to_builtins(started))
-            return OK
-        ended = _until_its_end(api, started.call_id, desk)
+        if wait:
+            return _tell_end(_until_its_end(api, started.call_id, desk), desk, is_json=json)
     if json:
+        desk.json(msgspec.to_builtins(started))
+    return OK
+
+
+def _due(at: str | None, timezone: str | None) -> dict[str, Any] | None:
+    times = {"scheduled_at": at, "timezone": timezone}
+    given = {name: text for name, text in times.items() if text is not None}
+    return {"call_time": given} if given else None
+
+
+def _tell_end(ended: CallDetails, desk: Desk, *, is_json: bool) -> int:
+    if is_json:
         desk.json(msgspec.to_builtins(ended))
     else:
         desk.say(f"{ended.call_status}: {ended.call_sub_status or '-'}")

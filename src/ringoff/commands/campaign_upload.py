@@ -3,6 +3,7 @@
 import json as json_text
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Final
@@ -26,6 +27,51 @@ _VERIFYING: Final = "verifying"
 _OPEN_FOR: Final = timedelta(days=30)
 
 
+@Parameter(name="*")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Terms:
+    """When the calls of a list may ring, and how often."""
+
+    timezone: Annotated[
+        str | None, Parameter(help="Of the window and of both times, as in Asia/Kolkata; the server's if left out.")
+    ] = None
+    window: Annotated[str | None, Parameter(help="When calls may ring, as in 09:00-20:00; always if left out.")] = None
+    retries: Annotated[int | None, Parameter(help="Further tries of a call that does not connect.")] = None
+    starts_at: Annotated[
+        str | None, Parameter(help="Local time, YYYY-MM-DDTHH:MM; as soon as it is started if left out.")
+    ] = None
+    ends_at: Annotated[str | None, Parameter(help="Local time, YYYY-MM-DDTHH:MM; in 30 days if left out.")] = None
+    call_config: Annotated[
+        str | None, Parameter(help="The rest of the call's settings, as JSON; the options above go into it.")
+    ] = None
+
+    def config(self) -> dict[str, Any]:
+        """The JSON, and over it what has an option of its own. ``Ended`` for what is none."""
+        try:
+            config = json_text.loads(self.call_config or "{}")
+        except ValueError as error:
+            raise Ended(f"--call-config is no JSON: {error}", MISUSED) from error
+        if not isinstance(config, dict):
+            raise Ended("--call-config must be a JSON object", MISUSED)
+        if times := self._times():
+            config["call_time"] = {**config.get("call_time", {}), **times}
+        if self.retries is not None:
+            config["call_retry_config"] = {**config.get("call_retry_config", {}), "retry_count": self.retries}
+        return config
+
+    def _times(self) -> dict[str, str]:
+        times = {} if self.timezone is None else {"timezone": self.timezone}
+        if self.window is not None:
+            opens, dash, closes = (part.strip() for part in self.window.partition("-"))
+            if not (opens and dash and closes):
+                raise Ended(f"--window {self.window!r} must be HH:MM-HH:MM, as in 09:00-20:00", MISUSED)
+            times |= {"call_start_time": opens, "call_end_time": closes}
+        return times
+
+
+USUAL: Final = Terms()
+
+
 def upload(
     file: Path,
     *,
@@ -33,12 +79,7 @@ def upload(
     country_code: str,
     name: str | None = None,
     map_: Annotated[Several, Parameter(name="--map")] = None,
-    timezone: str | None = None,
-    window: str | None = None,
-    retries: int | None = None,
-    starts_at: str | None = None,
-    ends_at: str | None = None,
-    call_config: str | None = None,
+    terms: Terms = USUAL,
     skip_invalid: Flag = False,
     large: Flag = False,
     json: Json = False,
@@ -59,18 +100,6 @@ def upload(
     map_
         VARIABLE=COLUMN; may be repeated. Left out, the header decides: mobile_number, callee_name, and every other
         column as the variable of its name.
-    timezone
-        Of the window and of both times, as in Asia/Kolkata; the server's default if left out.
-    window
-        When calls may ring, as in 09:00-20:00; always if left out.
-    retries
-        Further tries of a call that does not connect.
-    starts_at
-        Local time, YYYY-MM-DDTHH:MM; as soon as it is started if left out.
-    ends_at
-        Local time, YYYY-MM-DDTHH:MM; in 30 days if left out.
-    call_config
-        The rest of the call's settings, as JSON; the options above go into it.
     skip_invalid
         Leave out rows that cannot be called, and list the first of them. Without it one such row refuses a file that
         is not large.
@@ -81,43 +110,21 @@ def upload(
     desk = Desk()
     size = file_of(file).stat().st_size
     now = SystemClock().now()
-    # In any time zone this is past or today, and a start in the past means at once.
-    opens = starts_at or f"{now - timedelta(days=1):%Y-%m-%dT%H:%M}"
     fields: dict[str, Any] = {
         "agent_id": agent_id,
         "campaign_name": name or file.stem,
         "country_code": country_code,
         "variables_map": variables_of(file, map_ or []),
-        "call_config": config_of(call_config, timezone=timezone, window=window, retries=retries),
-        "campaign_start_time": opens,
-        "campaign_end_time": ends_at or f"{now + _OPEN_FOR:%Y-%m-%dT%H:%M}",
+        "call_config": terms.config(),
+        # In any time zone the day before yesterday is past, and a start in the past means at once.
+        "campaign_start_time": terms.starts_at or f"{now - timedelta(days=2):%Y-%m-%dT%H:%M}",
+        "campaign_end_time": terms.ends_at or f"{now + _OPEN_FOR:%Y-%m-%dT%H:%M}",
     }
     desk.note("columns: " + ", ".join(f"{variable} = {column}" for variable, column in fields["variables_map"].items()))
     with connected(server) as api:
         if large or skip_invalid or size >= LARGE_FROM_BYTES:
             return _upload_large(api, file, fields, desk, is_json=json)
         return _upload_small(api, file, fields, desk, is_json=json)
-
-
-def config_of(text: str | None, *, timezone: str | None, window: str | None, retries: int | None) -> dict[str, Any]:
-    """The call's settings: the JSON, and over it what has an option of its own. ``Ended`` for what is none."""
-    try:
-        config = json_text.loads(text or "{}")
-    except ValueError as error:
-        raise Ended(f"--call-config is no JSON: {error}", MISUSED) from error
-    if not isinstance(config, dict):
-        raise Ended("--call-config must be a JSON object", MISUSED)
-    times = {} if timezone is None else {"timezone": timezone}
-    if window is not None:
-        opens, dash, closes = (part.strip() for part in window.partition("-"))
-        if not (opens and dash and closes):
-            raise Ended(f"--window {window!r} must be HH:MM-HH:MM, as in 09:00-20:00", MISUSED)
-        times |= {"call_start_time": opens, "call_end_time": closes}
-    if times:
-        config["call_time"] = {**config.get("call_time", {}), **times}
-    if retries is not None:
-        config["call_retry_config"] = {**config.get("call_retry_config", {}), "retry_count": retries}
-    return config
 
 
 def sending(bars: Progress, task: TaskID, then: str) -> Any:
