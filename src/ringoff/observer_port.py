@@ -135,6 +135,7 @@ class Observer(Protocol):
     def swept(self, call_count: int) -> None:
         """Calls were settled behind a fence."""
 
+    def loop_begun(self, loop: str) -> None: ...
     def loop_failed(self, loop: str) -> None:
         """One of the loops has failed, and is started again."""
 
@@ -169,6 +170,9 @@ class _Nobody:
         pass
 
     def swept(self, call_count: int) -> None:
+        pass
+
+    def loop_begun(self, loop: str) -> None:
         pass
 
     def loop_failed(self, loop: str) -> None:

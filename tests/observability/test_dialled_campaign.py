@@ -36,7 +36,7 @@ async def test_what_is_counted_is_what_happened(store: PostgresStore) -> None:
     counted = {
         dict(labels)["disposition"]: value
         for (name, labels), value in shown.items()
-        if name == "ringoff_dial_attempts_total"
+        if name == "ringoff_dial_attempts_total" and value
     }
     assert counted == written
     of_driver = {"driver": "simulated"}
@@ -46,7 +46,10 @@ async def test_what_is_counted_is_what_happened(store: PostgresStore) -> None:
     assert shown[key("ringoff_ring_seconds_count", end="unanswered", **of_driver)] == rang - answered
     assert shown[key("ringoff_talk_seconds_count", **of_driver)] == answered
     assert shown[key("ringoff_talk_seconds_sum", **of_driver)] >= 0
-    assert shown[key("ringoff_termination_seconds_count", level="campaign", outcome="given")] == 1
+    assert shown[key("ringoff_terminations_total", level="campaign", outcome="given")] == 1
+    assert shown[key("ringoff_termination_seconds_count", level="campaign")] == 1
+    assert shown[key("ringoff_terminations_total", level="agent", outcome="failed")] == 0, "from the start"
+    assert shown[key("ringoff_loop_failures_total", loop="sweeper")] == 0
     assert shown[key("ringoff_swept_calls_total")] == 1
     assert shown[key("ringoff_webhook_try_seconds_count", target="subscription", outcome="delivered")] == len(
         watched.delivered

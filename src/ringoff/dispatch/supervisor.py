@@ -186,6 +186,7 @@ class Supervisor:
     async def _kept(self, name: str, loop: Callable[[], Awaitable[None]]) -> None:
         """The one place that catches everything: log once, start again, and give up when it keeps failing."""
         failures: list[float] = []
+        self._observer.loop_begun(name)
         while True:
             try:
                 await loop()

@@ -3,17 +3,20 @@
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
+from itertools import product
 from typing import Final
 
 from prometheus_client import Counter, Histogram
 
 from ringoff.domain.attempt_records import ExpiredAttempt
 from ringoff.domain.release_cause import Disposition
+from ringoff.domain.termination import Level
 from ringoff.observability.metrics import Metrics
 from ringoff.observer_port import (
     AttemptEnd,
     DeliveryNotes,
     OrderNotes,
+    OrderOutcome,
     Refusal,
     RequestNotes,
     Step,
@@ -29,21 +32,14 @@ class _OfDriver:
     """What is counted of the attempts of one driver kind, looked up once."""
 
     def __init__(self, metrics: Metrics, driver: str) -> None:
-        self._metrics = metrics
-        self._driver = driver
-        self._by_disposition: dict[Disposition, Counter] = {}
+        self.attempts: dict[Disposition, Counter] = {
+            disposition: metrics.dial_attempts.labels(driver, disposition) for disposition in Disposition
+        }
         self.originates = metrics.originates.labels(driver)
         self.post_dial_delay = metrics.post_dial_delay.labels(driver)
         self.until_answer = metrics.ringing.labels(driver, "answered")
         self.until_release = metrics.ringing.labels(driver, "unanswered")
         self.talk = metrics.talk.labels(driver)
-
-    def attempts(self, disposition: Disposition) -> Counter:
-        counter = self._by_disposition.get(disposition)
-        if counter is None:
-            counter = self._metrics.dial_attempts.labels(self._driver, disposition)
-            self._by_disposition[disposition] = counter
-        return counter
 
 
 class Counting:
@@ -54,6 +50,11 @@ class Counting:
         self._clock = clock
         self._of_drivers: dict[str, _OfDriver] = {}
         self._steps: dict[Step, Histogram] = {step: metrics.dial_step.labels(step) for step in Step}
+        # From zero on: what grows for the first time is seen by those who look at growth.
+        for reason in Refusal:
+            metrics.permits_refused.labels(reason)
+        for level, outcome in product(Level, OrderOutcome):
+            metrics.terminations.labels(level, outcome)
 
     @contextmanager
     def request(self, notes: RequestNotes, _headers: Iterable[tuple[bytes, bytes]], /) -> Iterator[RequestNotes]:
@@ -71,8 +72,9 @@ class Counting:
         try:
             yield notes
         finally:
-            labelled = self._metrics.termination.labels(notes.level, notes.outcome)
-            labelled.observe(self._clock.monotonic() - began)
+            self._metrics.terminations.labels(notes.level, notes.outcome).inc()
+            if notes.outcome is OrderOutcome.GIVEN:
+                self._metrics.termination.labels(notes.level).observe(self._clock.monotonic() - began)
 
     @contextmanager
     def step(self, notes: StepNotes) -> Iterator[StepNotes]:
@@ -98,7 +100,7 @@ class Counting:
 
     def ended(self, end: AttemptEnd) -> None:
         of_driver = self._of(end.driver)
-        of_driver.attempts(end.outcome.disposition).inc()
+        of_driver.attempts[end.outcome.disposition].inc()
         if end.rang_at is not None:
             if end.originated_at is not None:
                 of_driver.post_dial_delay.observe(_seconds(end.originated_at, end.rang_at))
@@ -115,10 +117,13 @@ class Counting:
     def rescued(self, attempts: Sequence[ExpiredAttempt]) -> None:
         self._metrics.leases_rescued.inc(len(attempts))
         for attempt in attempts:
-            self._of(attempt.trunk.driver).attempts(Disposition.INDETERMINATE).inc()
+            self._of(attempt.trunk.driver).attempts[Disposition.INDETERMINATE].inc()
 
     def swept(self, call_count: int) -> None:
         self._metrics.swept_calls.inc(call_count)
+
+    def loop_begun(self, loop: str) -> None:
+        self._metrics.loop_failures.labels(loop)
 
     def loop_failed(self, loop: str) -> None:
         self._metrics.loop_failures.labels(loop).inc()

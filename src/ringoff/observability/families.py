@@ -90,12 +90,14 @@ LEASES_RESCUED = _counter(
 )
 SWEPT_CALLS = _counter("swept_calls", "", "Calls that this process has settled behind the fences of orders.")
 LOOP_FAILURES = _counter("loop_failures", "loop", "Failures of a loop, each of which was started again.")
-TERMINATION = _histogram(
-    "termination",
+TERMINATIONS = _counter(
+    "terminations",
     "level outcome",
-    "An order from its reading to its commit, by selector; outcome is given, replayed, nothing_terminable, refused or"
-    " failed.",
-    _QUICK,
+    "Orders to terminate calls, by selector: given, replayed, nothing_terminable, refused (the order or its key was"
+    " wrong), failed.",
+)
+TERMINATION = _histogram(
+    "termination", "level", "From reading an order to its commit, of those that were given.", _QUICK
 )
 WEBHOOK_TRY = _histogram(
     "webhook_try",
@@ -129,6 +131,7 @@ OF_PROCESS: Final = (
     LEASES_RESCUED,
     SWEPT_CALLS,
     LOOP_FAILURES,
+    TERMINATIONS,
     TERMINATION,
     WEBHOOK_TRY,
     HTTP_REQUEST,

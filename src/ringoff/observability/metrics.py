@@ -48,6 +48,7 @@ class Metrics:
         self.leases_rescued = self._counter(of.LEASES_RESCUED)
         self.swept_calls = self._counter(of.SWEPT_CALLS)
         self.loop_failures = self._counter(of.LOOP_FAILURES)
+        self.terminations = self._counter(of.TERMINATIONS)
         self.termination = self._histogram(of.TERMINATION)
         self.webhook_try = self._histogram(of.WEBHOOK_TRY)
         self.http_request = self._histogram(of.HTTP_REQUEST)

@@ -152,6 +152,9 @@ class Tracing:
     def swept(self, call_count: int) -> None:
         self._inner.swept(call_count)
 
+    def loop_begun(self, loop: str) -> None:
+        self._inner.loop_begun(loop)
+
     def loop_failed(self, loop: str) -> None:
         self._inner.loop_failed(loop)
 
