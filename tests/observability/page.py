@@ -55,11 +55,9 @@ def log_calls() -> list[LogCall]:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Call) and (level := _level(node)) is not None:
                 place = f"{path.relative_to(ROOT)}:{node.lineno}"
-                event = node.args[0] if node.args else None
-                assert isinstance(event, ast.Constant), f"{place}: the event of a log line is a plain text"
                 assert len(node.args) == 1, f"{place}: what a log line holds has names"
                 fields = tuple(keyword.arg or "**" for keyword in node.keywords)
-                calls.append(LogCall(str(event.value), level, fields, place))
+                calls += [LogCall(event, level, fields, place) for event in _events(node.args[0], place)]
     return sorted(calls)
 
 
@@ -81,6 +79,14 @@ def with_tables(text: str) -> str:
         _, _, after = rest.partition(end)
         text = f"{before}{begin}\n{table}\n\n{end}{after}"
     return text
+
+
+def _events(argument: ast.expr, place: str) -> list[str]:
+    """One, or the two of which a condition chooses one."""
+    if isinstance(argument, ast.IfExp):
+        return _events(argument.body, place) + _events(argument.orelse, place)
+    assert isinstance(argument, ast.Constant), f"{place}: the event of a log line is a plain text"
+    return [str(argument.value)]
 
 
 def _level(node: ast.Call) -> str | None:
