@@ -34,6 +34,7 @@ _SERVER_COMMANDS = (
         "terminate:terminate",
         "Terminate calls, after a look at what that would end. Selectors narrow each other.",
     ),
+    ("watch", "watch:watch", "Show rates, channels, campaigns, orders and health, live, on the full screen."),
     ("receipt", "receipts:receipt", "Show what an order was and what it has done; without an id, the latest orders."),
     ("campaign", "campaigns:campaign_app", "List, upload, start, watch, pause, resume and end campaigns."),
     ("call", "calls:call", "Ring one number."),

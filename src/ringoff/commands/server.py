@@ -66,10 +66,15 @@ def resolve(server: Server, environment: Mapping[str, str], logins: Mapping[str,
     return Login(url, key)
 
 
+def login_of(server: Server) -> Login:
+    """For this user, in this environment. ``Ended`` without a key."""
+    return resolve(server, os.environ, read_logins(logins_path(os.environ)))
+
+
 @contextmanager
 def connected(server: Server) -> Iterator[RingoffClient]:
     """A client of the server; its errors end the command. SIGTERM does what Ctrl-C does: terminals are restored."""
-    login = resolve(server, os.environ, read_logins(logins_path(os.environ)))
+    login = login_of(server)
     with _sigterm_interrupts():
         try:
             # Whoever stands before the terminal is told at once that there was no answer, and may ask again.

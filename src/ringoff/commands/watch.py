@@ -1,0 +1,76 @@
+"""`ringoff watch`: the whole workspace at one glance, on the full screen, until somebody leaves."""
+
+import asyncio
+from collections.abc import Callable
+
+import msgspec
+
+from ringoff.client import AsyncRingoffClient, ClientError, Retries
+from ringoff.client.native_figures import Overview
+from ringoff.commands.desk import Desk, Json
+from ringoff.commands.ending import MISUSED, OK, Ended
+from ringoff.commands.profiles import Login
+from ringoff.commands.server import HERE, Server, ended, login_of
+from ringoff.commands.watch_screen import WatchScreen
+from ringoff.commands.watch_view import line_of
+
+_TIMEOUT_S = 5.0
+
+
+def watch(*, every_s: float = 1.0, count: int = 0, json: Json = False, server: Server = HERE) -> int:
+    """Show rates, channels, campaigns, orders and health, live; q or Ctrl-C leaves. Without a terminal, lines.
+
+    Parameters
+    ----------
+    every_s
+        Seconds between two looks, 0.2 to 3,600.
+    count
+        Leave after so many looks; 0 for never.
+    """
+    if not 0.2 <= every_s <= 3_600:
+        raise Ended(f"--every-s must be from 0.2 to 3600, not {every_s:g}", MISUSED)
+    if count < 0:
+        raise Ended(f"--count must be 0 or more, not {count}", MISUSED)
+    desk = Desk()
+    login = login_of(server)
+    try:
+        if desk.is_shown and desk.is_interactive and not json:
+            asyncio.run(_on_screen(login, every_s, count))
+        else:
+            show = _as_json(desk) if json else _as_line(desk)
+            asyncio.run(_by_lines(login, every_s, count, show))
+    except ClientError as error:
+        raise ended(error) from error
+    except KeyboardInterrupt:
+        pass  # the usual way to leave
+    return OK
+
+
+def _client(login: Login) -> AsyncRingoffClient:
+    return AsyncRingoffClient(login.url, login.api_key, retries=Retries(attempts_max=1), timeout_s=_TIMEOUT_S)
+
+
+async def _on_screen(login: Login, every_s: float, count: int) -> None:
+    async with _client(login) as api:
+        # Before the screen is taken: a wrong key or address is said where it stays to be read.
+        first = await api.native.overview()
+        await WatchScreen(api.native.overview, first, login.url, every_s=every_s, looks_max=count).run()
+
+
+async def _by_lines(login: Login, every_s: float, count: int, show: Callable[[Overview], None]) -> None:
+    async with _client(login) as api:
+        looks = 0
+        while True:
+            show(await api.native.overview())
+            looks += 1
+            if looks == count:
+                return
+            await asyncio.sleep(every_s)
+
+
+def _as_json(desk: Desk) -> Callable[[Overview], None]:
+    return lambda overview: desk.json_line(msgspec.to_builtins(overview))
+
+
+def _as_line(desk: Desk) -> Callable[[Overview], None]:
+    return lambda overview: desk.say(line_of(overview))
