@@ -53,6 +53,11 @@ class Sizes:
     hook_window_s: float = 6.0
     hook_turns: int = 3
     """Windows without a dead subscriber and with one, in turns."""
+    tabs: int = 100
+    live_rows: int = 100_000
+    live_window_s: float = 10.0
+    live_turns: int = 4
+    """Windows without tabs and with them, in turns."""
     route_window_s: float = 4.0
     """For which each compatible route is asked, after a fifth of that to warm up."""
 
@@ -91,6 +96,10 @@ QUICK = Sizes(
     hook_events=200,
     hook_window_s=0.3,
     hook_turns=1,
+    tabs=10,
+    live_rows=3_000,
+    live_window_s=1.1,
+    live_turns=1,
     route_window_s=0.3,
 )
 
