@@ -8,9 +8,10 @@ import pytest
 from ringoff.clock import SystemClock
 from ringoff.domain.identifiers import CampaignId
 from ringoff.domain.records import CampaignCounts
-from ringoff.domain.termination import Selector
+from ringoff.domain.termination import Selector, TerminationOrder
 from ringoff.observability.invariants import broken_invariants
-from ringoff.operations import campaign_life, campaigns, suppressions
+from ringoff.operations import campaign_life, campaigns, receipts, suppressions
+from ringoff.operations.receipts import Counts
 from ringoff.store.postgres import PostgresStore
 from tests.races.conftest import Actors
 from tests.support.large_lists import contacts, upload, verifier
@@ -32,6 +33,10 @@ async def counts_of(actors: Actors, campaign_id: CampaignId) -> CampaignCounts:
     async with actors.store.transaction() as tx:
         rows = await tx.connection.fetch("SELECT status FROM call_effective WHERE campaign_id = $1", campaign_id)
     assert shown == CampaignCounts(**Counter(row["status"] for row in rows))
+    preview = await receipts.preview(
+        actors.store, actors.world.principal, TerminationOrder(Selector(campaign_id=campaign_id))
+    )
+    assert preview.counts == Counts(shown.registered, shown.retry, shown.ongoing)
     assert await broken_invariants(actors.store) == []
     return shown
 

@@ -1,6 +1,6 @@
 """Receipts, previews and kept answers against PostgreSQL."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -14,6 +14,7 @@ from ringoff.store.sql_loader import load
 
 _SQL = load("receipts")
 _COVERAGE = load("coverage")
+_TALLIES = load("tallies")
 _BEFORE_ALL = UUID(int=0)
 
 
@@ -48,12 +49,16 @@ class PostgresReceipts:
     async def open_counts(self, workspace_id: WorkspaceId, selector: Selector) -> Sequence[OpenCounts]:
         if selector.call_ids is not None or selector.mobile_numbers is not None:
             rows = await self._connection.fetch(_COVERAGE["open_by_rows"], workspace_id, *_rows_of(selector))
-            return [_open(row, None) for row in rows]
+            return [_open(dict(row), None) for row in rows]
         of = (workspace_id, selector.campaign_id, selector.agent_id)
         behind = await self._connection.fetch(_COVERAGE["behind_number_fences"], *of)
         fenced = {row["campaign_id"]: row for row in behind}
-        rows = await self._connection.fetch(_COVERAGE["open_by_campaign"], *of)
-        return [_open(row, fenced.get(row["campaign_id"])) for row in rows]
+        found = [dict(row) for row in await self._connection.fetch(_COVERAGE["open_by_campaign"], *of)]
+        tallied = {row["campaign_id"]: row for row in await self._connection.fetch(_COVERAGE["tallied_in_scope"], *of)}
+        for counts in await self._connection.fetch(_TALLIES["counts"], workspace_id, list(tallied)):
+            by_status = {f"{status}_count": counts[status] for status in ("registered", "retry", "ongoing")}
+            found.append(dict(tallied[counts["campaign_id"]]) | by_status)
+        return [_open(row, fenced.get(row["campaign_id"])) for row in found]
 
     async def sample(self, workspace_id: WorkspaceId, selector: Selector, limit: int) -> Sequence[CoveredCall]:
         if selector.call_ids is not None or selector.mobile_numbers is not None:
@@ -92,7 +97,7 @@ def _rows_of(selector: Selector) -> tuple[Any, ...]:
     )
 
 
-def _open(row: asyncpg.Record, fenced: asyncpg.Record | None) -> OpenCounts:
+def _open(row: Mapping[str, Any], fenced: asyncpg.Record | None) -> OpenCounts:
     return OpenCounts(
         campaign_id=row["campaign_id"],
         is_individual=row["kind"] == "individual",

@@ -1,9 +1,18 @@
 -- Which calls an order would cover, and which it has covered. These statements find rows through the partial indexes by raw
 -- status, and judge fences themselves; what is shown of a call is read from call_effective.
 
+-- name: tallied_in_scope
+-- $2 a campaign, $3 an agent; one of them is given. Campaigns whose calls nobody has to count: see tallies.sql.
+SELECT k.campaign_id, k.kind, k.name AS campaign_name, k.agent_id, a.display_name AS agent_name
+FROM campaign k
+JOIN agent a ON a.workspace_id = k.workspace_id AND a.agent_id = k.agent_id
+WHERE k.workspace_id = $1 AND k.is_tallied
+  AND ($2::uuid IS NULL OR (k.campaign_id = $2 AND k.kind = 'list'))
+  AND ($3::uuid IS NULL OR k.agent_id = $3)
+
 -- name: open_by_campaign
--- $2 a campaign, $3 an agent; one of them is given. All pending calls are counted in call_due, those in retry once more in
--- their own small index, so that nothing is read from ten million rows.
+-- The others: individual calls, and what an older version has registered. All pending calls are counted in call_due, those in
+-- retry once more in their own small index.
 SELECT k.campaign_id, k.kind, k.name AS campaign_name, k.agent_id, a.display_name AS agent_name,
     pending.count - retry.count AS registered_count, retry.count AS retry_count, ongoing.count AS ongoing_count
 FROM campaign k
@@ -18,7 +27,7 @@ CROSS JOIN LATERAL (
 CROSS JOIN LATERAL (
     SELECT count(*) FROM call c WHERE c.campaign_id = k.campaign_id AND c.status = 'ongoing'
 ) ongoing
-WHERE k.workspace_id = $1
+WHERE k.workspace_id = $1 AND NOT k.is_tallied
   AND ($2::uuid IS NULL OR (k.campaign_id = $2 AND k.kind = 'list'))
   AND ($3::uuid IS NULL OR k.agent_id = $3)
 
