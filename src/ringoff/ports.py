@@ -20,6 +20,7 @@ from ringoff.domain.attempt_records import (
     SettleEntry,
     WantedRelease,
 )
+from ringoff.domain.call_timeline import CallEvent, TimelineAttempt
 from ringoff.domain.carrier import AnswerHandling, CarrierCallback, TrunkReport, TrunkSpec
 from ringoff.domain.identifiers import (
     AgentId,
@@ -29,6 +30,7 @@ from ringoff.domain.identifiers import (
     CampaignId,
     NumberId,
     OwnerId,
+    TerminationId,
     TrunkId,
     WorkspaceId,
 )
@@ -190,6 +192,15 @@ class CallStore(Protocol):
 
     async def register(self, call: NewCall) -> CallId: ...
     async def call(self, workspace_id: WorkspaceId, call_id: CallId) -> CallDetail | None: ...
+    async def timeline_attempts(self, workspace_id: WorkspaceId, call_id: CallId) -> Sequence[TimelineAttempt]:
+        """In the order in which they were prepared."""
+
+    async def events(self, workspace_id: WorkspaceId, call_id: CallId, limit: int) -> Sequence[CallEvent]:
+        """As far as they are kept, oldest first."""
+
+    async def covered_by(self, workspace_id: WorkspaceId, call_id: CallId) -> TerminationId | None:
+        """The order that the call is on the receipt of, settled or not."""
+
     async def wake_dispatchers(self) -> None:
         """NOTIFY the dispatchers, at commit, that something became due."""
 

@@ -81,6 +81,8 @@ async def test_calls_their_history_and_its_download(ask: Asker, tenant: Tenant, 
     assert (page.total, page.is_total_exact, len(page.calls)) == (7, True, 2)
     details = await ask(lambda api: api.calls.details(last.call_id, send_analysis=True))
     assert (details.callee_name, details.turns) == ("Ada", [])
+    timeline = await ask(lambda api: api.native.timeline(last.call_id))
+    assert (timeline.call.contact.name, timeline.entries[0].moment) == ("Ada", "registered")
     owned = await ask(lambda api: api.native.calls(page_size=2))
     assert [call.mobile_number for call in owned] == numbers[::-1]
     path = tmp_path / "calls.zip"

@@ -155,6 +155,7 @@ def history_attacks(ours: Tenant, list_id: str, call_id: str) -> dict[tuple[str,
             )
             for name in ANALYTICS
         },
+        ("GET", f"{NATIVE}/calls/{{call_id}}/timeline"): ({}, 404),
         ("GET", f"{NATIVE}/overview"): ({}, 200),
         ("GET", f"{NATIVE}/overview/rates"): ({}, 200),
         ("GET", f"{NATIVE}/calls"): ({"params": {"agent_id": ours.agent_id, "campaign_id": list_id}}, 200),
@@ -298,6 +299,7 @@ async def test_no_route_leaks_or_touches_another_workspace(
             "list_id": list_id,
             "kb_id": list_id,
             "campaign_id": list_id,
+            "call_id": call_id,
         }
         ids["bulk_list_id"] = large_id
         address = path.format(**ids, termination_id=termination_id, mobile_number=secret_number)

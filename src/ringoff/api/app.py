@@ -17,6 +17,7 @@ from ringoff.api.errors import ErrorShape, plain_response
 from ringoff.api.monitoring import METRICS_PATH, serve_metrics
 from ringoff.api.native import (
     api_keys,
+    call_timeline,
     campaign_figures,
     deliveries,
     handlings,
@@ -82,6 +83,7 @@ _TABLES: Final[tuple[RouteTable, ...]] = (
     not_offered.VOICE_ROUTES,
     native_terminations.ROUTES,
     native_calls.ROUTES,
+    call_timeline.ROUTES,
     native_campaigns.ROUTES,
     campaign_figures.ROUTES,
     suppressions.ROUTES,

@@ -21,6 +21,7 @@ from ringoff.client.methods import C, Group, Method, Walk
 from ringoff.client.native_answers import ApiKey, Call, Handling, Number, NumberPool, Subscription, Trunk
 from ringoff.client.native_figures import Overview, Rates
 from ringoff.client.native_orders import CampaignLifeMethods, OrderMethods, SuppressionMethods
+from ringoff.client.native_timeline import Timeline
 from ringoff.client.native_webhooks import WebhookMethods
 
 Moment = datetime | date | str
@@ -201,6 +202,11 @@ class NativeMethods(Group[C]):
         """The seconds from that of ``since`` on, 60 at most; the last few may still grow."""
         query = given(since=since)
         return Request("GET", f"{NATIVE}/overview/rates", body_as(Rates), query, repeat=Repeat.FREELY)
+
+    @Method
+    def timeline(self, call_id: str) -> Request[Timeline]:
+        """One call with its attempts, events, deliveries and the order that covers it, in the order of time."""
+        return Request("GET", f"{NATIVE}/calls/{segment(call_id)}/timeline", body_as(Timeline), repeat=Repeat.FREELY)
 
     @Method
     def subscriptions(self) -> Request[Subscriptions]:

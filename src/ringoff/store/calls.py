@@ -1,9 +1,12 @@
 """Calls as people see them, against PostgreSQL: registration and details."""
 
+from collections.abc import Sequence
+
 import asyncpg
 
 from ringoff.domain.call_config import to_json
-from ringoff.domain.identifiers import CallId, WorkspaceId
+from ringoff.domain.call_timeline import CallEvent, TimelineAttempt
+from ringoff.domain.identifiers import CallId, TerminationId, WorkspaceId
 from ringoff.domain.records import AttemptRow, CallDetail, CallRow, NewCall
 from ringoff.store.connection import Connection
 from ringoff.store.sql_loader import load
@@ -45,6 +48,20 @@ class PostgresCalls:
             return None
         attempts = await self._connection.fetch(_SQL["attempts"], workspace_id, call_id)
         return CallDetail(_call(row), [AttemptRow(**dict(attempt)) for attempt in attempts])
+
+    async def timeline_attempts(self, workspace_id: WorkspaceId, call_id: CallId) -> Sequence[TimelineAttempt]:
+        rows = await self._connection.fetch(_SQL["timeline_attempts"], workspace_id, call_id)
+        return [TimelineAttempt(**dict(row)) for row in rows]
+
+    async def events(self, workspace_id: WorkspaceId, call_id: CallId, limit: int) -> Sequence[CallEvent]:
+        rows = await self._connection.fetch(_SQL["events"], workspace_id, call_id, limit)
+        return [CallEvent(**dict(row)) for row in rows]
+
+    async def covered_by(self, workspace_id: WorkspaceId, call_id: CallId) -> TerminationId | None:
+        termination_id: TerminationId | None = await self._connection.fetchval(
+            _SQL["covered_by"], workspace_id, call_id
+        )
+        return termination_id
 
     async def wake_dispatchers(self) -> None:
         await self._connection.execute(_SQL["wake_dispatchers"])

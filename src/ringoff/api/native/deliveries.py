@@ -75,7 +75,7 @@ async def list_deliveries(services: Services, principal: Principal, query: Deliv
     found = await subscriptions.list_deliveries(services.store, principal, wanted)
     shown = found[: query.limit]
     next_cursor = f"{shown[-1].event_id}.{shown[-1].subscription_id}" if len(found) > query.limit else None
-    return DeliveryList([_shown(each) for each in shown], next_cursor)
+    return DeliveryList([delivery_view(each) for each in shown], next_cursor)
 
 
 def _cursor(text: str | None) -> DeliveryCursor | None:
@@ -86,7 +86,8 @@ def _cursor(text: str | None) -> DeliveryCursor | None:
     return DeliveryCursor(int(parts[1]), UUID(parts[2]))
 
 
-def _shown(of: LoggedDelivery) -> DeliveryView:
+def delivery_view(of: LoggedDelivery) -> DeliveryView:
+    """A delivery as every native route shows it."""
     return DeliveryView(
         event_id=str(of.event_id),
         event_type=of.event_type,

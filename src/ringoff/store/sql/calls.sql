@@ -47,3 +47,22 @@ SELECT row_number() OVER (ORDER BY prepared_at, attempt_id)::int AS attempt_no, 
 FROM dial_attempt
 WHERE workspace_id = $1 AND call_id = $2
 ORDER BY prepared_at, attempt_id
+
+-- name: timeline_attempts
+SELECT a.attempt_id, row_number() OVER (ORDER BY a.prepared_at, a.attempt_id)::int AS attempt_no, a.trunk_id, t.name AS trunk_name,
+    a.state, a.calling_number, a.prepared_at, a.originated_at, a.rang_at, a.answered_at, a.released_at, a.disposition, a.sip_status,
+    a.q850_cause, a.cause_text
+FROM dial_attempt a
+JOIN trunk t ON t.workspace_id = a.workspace_id AND t.trunk_id = a.trunk_id
+WHERE a.workspace_id = $1 AND a.call_id = $2
+ORDER BY a.prepared_at, a.attempt_id
+
+-- name: events
+SELECT e.event_id, e.event_type, e.created_at
+FROM outbox_event e
+WHERE e.workspace_id = $1 AND e.call_id = $2
+ORDER BY e.event_id
+LIMIT $3
+
+-- name: covered_by
+SELECT v.termination_id FROM call_effective v WHERE v.workspace_id = $1 AND v.call_id = $2
