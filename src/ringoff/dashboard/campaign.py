@@ -62,7 +62,7 @@ async def campaign_events(visit: Visit) -> Response:
     return await stream(visit, ("campaign", campaign_id), render)
 
 
-@PAGES.post("/campaigns/{campaign_id}/start")
+@PAGES.post("/campaigns/{campaign_id}")
 async def start(visit: Visit) -> Response:
     """Start a draft, or a terminated campaign again."""
     fields = await visit.fields()

@@ -3,14 +3,23 @@
 from starlette.routing import Route
 
 from ringoff.api.services import Services
-from ringoff.dashboard import calls, campaign, campaigns, login, overview, receipts, terminate
+from ringoff.dashboard import calls, campaign, campaigns, login, overview, receipts, terminate, uploads
 from ringoff.dashboard.assets import PREFIX, Assets
 from ringoff.dashboard.live import Broadcaster
 from ringoff.dashboard.rendering import Rendering
 from ringoff.dashboard.table import routes_of
 from ringoff.dashboard.visit import Dashboard
 
-TABLES = [login.PAGES, overview.PAGES, terminate.PAGES, receipts.PAGES, campaigns.PAGES, campaign.PAGES, calls.PAGES]
+TABLES = [
+    login.PAGES,
+    overview.PAGES,
+    terminate.PAGES,
+    receipts.PAGES,
+    campaigns.PAGES,
+    campaign.PAGES,
+    calls.PAGES,
+    uploads.PAGES,
+]
 
 
 def dashboard_routes(services: Services, live: Broadcaster) -> list[Route]:
