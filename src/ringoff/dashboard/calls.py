@@ -1,6 +1,7 @@
 """Calls: a table of them with filters and cursors, the search, and one call with everything that happened to it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
@@ -11,11 +12,14 @@ from ringoff.dashboard.places import asked_call, asked_text, query, uuid_or_none
 from ringoff.dashboard.table import PageTable, status_of
 from ringoff.dashboard.visit import Visit
 from ringoff.domain.call import CallStatus
-from ringoff.domain.errors import RingoffError
+from ringoff.domain.call_timeline import Moment
+from ringoff.domain.errors import NotFound, RingoffError
 from ringoff.domain.identifiers import CallId, CampaignId
 from ringoff.domain.records import CallFilter, CallRow
 from ringoff.domain.termination import parse_order
-from ringoff.operations import insights, receipts
+from ringoff.operations import campaign_life, insights, receipts
+from ringoff.operations.call_timeline import call_timeline
+from ringoff.operations.csv_columns import ALWAYS_THERE
 
 PAGES = PageTable()
 PAGE_MAX: Final = 50
@@ -92,5 +96,34 @@ async def search_page(visit: Visit) -> Response:
 
 @PAGES.get("/calls/{call_id}")
 async def call_page(visit: Visit) -> Response:
-    detail = await insights.call_details(visit.store, visit.principal, asked_call(visit))
-    return visit.show("call.html", call=detail.call, attempts=detail.attempts, open=OPEN)
+    """One call with everything that is known of it."""
+    told = await call_timeline(visit.store, visit.principal, asked_call(visit))
+    campaign = None
+    if not told.call.is_individual:
+        with suppress(NotFound):  # A list that was deleted has no page any more; its calls stay.
+            campaign = (await campaign_life.campaign(visit.store, visit.principal, told.call.campaign_id)).campaign
+    return visit.show(
+        "call.html",
+        told=told,
+        call=told.call,
+        campaign=campaign,
+        zone=None if campaign is None else campaign.call_config.window.timezone,
+        open=OPEN,
+        words=MOMENT_WORDS,
+        variables={name: text for name, text in told.call.custom_args.items() if name not in ALWAYS_THERE},
+    )
+
+
+MOMENT_WORDS: Final[Mapping[Moment, str]] = {
+    Moment.REGISTERED: "registered",
+    Moment.PREPARED: "attempt prepared",
+    Moment.ORIGINATED: "request to ring sent",
+    Moment.RANG: "rang",
+    Moment.ANSWERED: "answered",
+    Moment.RELEASED: "released",
+    Moment.ORDERED: "an order to end it was given",
+    Moment.ENDED: "the call ended",
+    Moment.EVENT: "event",
+    Moment.TRIED: "webhook delivery tried",
+    Moment.NEXT_ATTEMPT: "next attempt is due",
+}

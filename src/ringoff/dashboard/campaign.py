@@ -16,7 +16,7 @@ from ringoff.dashboard.streams import stream
 from ringoff.dashboard.table import PageTable, status_of
 from ringoff.dashboard.visit import Fields, Visit
 from ringoff.domain.call_window import MINUTES_PER_DAY, CallWindow
-from ringoff.domain.campaign import CampaignStatus
+from ringoff.domain.campaign import STARTED, CampaignStatus
 from ringoff.domain.campaign_figures import CampaignFigures
 from ringoff.domain.errors import NotFound, RingoffError
 from ringoff.domain.identifiers import CampaignId
@@ -105,6 +105,7 @@ async def _show(visit: Visit, form: StartForm, *, complaint: str = "", status: i
         form=form,
         complaint=complaint,
         startable=STARTABLE,
+        started=STARTED,
         window_words=window_words(campaign.call_config.window),
         agent=await agents.read_agent(store, principal, campaign.agent_id, or_archived=True),
         callers=await targets.callers(store, principal),

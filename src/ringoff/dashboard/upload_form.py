@@ -17,7 +17,6 @@ from ringoff.domain.call_window import require_timezone
 from ringoff.domain.errors import InvalidInput, RingoffError
 from ringoff.domain.phone_number import NumberNormalizer
 from ringoff.operations.campaigns import checked_times, require_name
-from ringoff.operations.csv_columns import CALLEE_VARIABLE, NUMBER_VARIABLE
 from ringoff.ports import Clock
 
 COLUMN_FIELD: Final = "column."
@@ -152,6 +151,3 @@ def _whole(text: str) -> object:
     if not text:
         return None
     return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else text
-
-
-ALWAYS_THERE: Final = (NUMBER_VARIABLE, CALLEE_VARIABLE)

@@ -21,11 +21,12 @@ from ringoff.api.ringg.campaigns import save_list
 from ringoff.api.ringg.large_lists import upload_large_list
 from ringoff.dashboard import upload_form
 from ringoff.dashboard.table import PageTable, status_of
-from ringoff.dashboard.upload_form import ALWAYS_THERE, COLUMN_FIELD, FIELDS_MAX, UploadForm
+from ringoff.dashboard.upload_form import COLUMN_FIELD, FIELDS_MAX, UploadForm
 from ringoff.dashboard.visit import CSRF_FIELD, Visit
 from ringoff.domain.errors import InvalidInput, RingoffError
 from ringoff.domain.identifiers import AgentId, CampaignId
 from ringoff.operations import agents
+from ringoff.operations.csv_columns import ALWAYS_THERE
 from ringoff.operations.csv_header import START_BYTES, guessed_columns, header_of
 from ringoff.operations.csv_report import ReadOptions
 from ringoff.operations.targets import offered

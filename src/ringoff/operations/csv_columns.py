@@ -10,6 +10,8 @@ NUMBER_COLUMN: Final = "Mobile Number"
 CALLEE_COLUMN: Final = "Name"
 NUMBER_VARIABLE: Final = "mobile_number"
 CALLEE_VARIABLE: Final = "callee_name"
+ALWAYS_THERE: Final = (NUMBER_VARIABLE, CALLEE_VARIABLE)
+"""What every call says of whom it calls."""
 _COLUMNS_SHOWN_MAX: Final = 10
 
 
