@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
-from ringoff.domain.campaign_figures import CampaignProgress, Outcomes
+from ringoff.domain.campaign_figures import CampaignProgress, Outcomes, OutcomeSum
 from ringoff.domain.identifiers import CampaignId, WorkspaceId
 from ringoff.domain.overview_records import Rates, StartedCampaign, TrunkLoad, WebhookHealth
 
@@ -27,6 +27,9 @@ class FigureStore(Protocol):
         self, workspace_id: WorkspaceId, campaign_id: CampaignId, recent_min: int
     ) -> CampaignProgress | None:
         """How fast a list campaign has gone in the last minutes, and beside whom; None when there is none."""
+
+    async def outcome_sums(self, workspace_id: WorkspaceId, campaign_id: CampaignId) -> Sequence[OutcomeSum]:
+        """What has become of its attempts, without when."""
 
     async def outcomes(self, workspace_id: WorkspaceId, campaign_id: CampaignId) -> Outcomes:
         """What has become of its attempts, as far as that was noted. Only in a snapshot."""

@@ -1,8 +1,8 @@
 """The list of campaigns: how far each is, live, with the buttons that pause and resume it."""
 
-from collections.abc import Awaitable, Callable, Sequence
+import math
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any, Final
 
 from starlette.responses import Response
@@ -11,16 +11,19 @@ from ringoff.dashboard.places import asked_campaign, asked_text, query, uuid_or_
 from ringoff.dashboard.streams import stream
 from ringoff.dashboard.table import PageTable
 from ringoff.dashboard.visit import Visit, own_path
-from ringoff.domain.call_window import next_opening
-from ringoff.domain.campaign import STARTED, CampaignStatus
+from ringoff.domain.campaign import CampaignStatus
+from ringoff.domain.campaign_eta import Eta
 from ringoff.domain.identifiers import CampaignId
-from ringoff.domain.records import CampaignCounts, CampaignRow
+from ringoff.domain.records import CampaignRow
 from ringoff.domain.workspace import Principal
 from ringoff.operations import campaign_life
-from ringoff.ports import Store
+from ringoff.operations.campaign_figures import etas
+from ringoff.ports import Clock, Store
 
 PAGES = PageTable()
 PAGE_MAX: Final = 25
+GUESS_S: Final = 10.0
+"""How old a guess of when a campaign will be done may be on a page that is live."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,16 +39,6 @@ class CampaignFilter:
         return query({"status": self.status or "", "name": self.name_part, "below": str(below or "")})
 
 
-@dataclass(frozen=True, slots=True)
-class ListedCampaign:
-    """One row."""
-
-    campaign: CampaignRow
-    counts: CampaignCounts
-    opens_at: datetime | None
-    """When it may dial again; None when it may, or is not started."""
-
-
 @PAGES.get("/campaigns")
 async def list_page(visit: Visit) -> Response:
     wanted = _asked(visit)
@@ -53,17 +46,17 @@ async def list_page(visit: Visit) -> Response:
         "campaigns.html",
         wanted=wanted,
         statuses=list(CampaignStatus),
-        **await _listed(visit.store, visit.principal, wanted, visit.dashboard.services.clock.now()),
+        **await _Listing(visit.store, visit.principal, wanted, visit.dashboard.services.clock).context(),
     )
 
 
 @PAGES.get("/events/campaigns")
 async def list_events(visit: Visit) -> Response:
-    store, principal, dashboard, wanted = visit.store, visit.principal, visit.dashboard, _asked(visit)
+    dashboard, wanted = visit.dashboard, _asked(visit)
+    listing = _Listing(visit.store, visit.principal, wanted, dashboard.services.clock)
 
     async def render() -> str:
-        listed = await _listed(store, principal, wanted, dashboard.services.clock.now())
-        return dashboard.rendering.page("campaigns_live.html", listed)
+        return dashboard.rendering.page("campaigns_live.html", await listing.context())
 
     return await stream(visit, ("campaigns", wanted), render)
 
@@ -86,14 +79,6 @@ async def end(visit: Visit) -> Response:
     return visit.go(f"/receipts/{termination_id}")
 
 
-def opens_at(campaign: CampaignRow, now: datetime) -> datetime | None:
-    """When a started campaign may dial next; None when that is now, or when it is not started."""
-    if campaign.status not in STARTED:
-        return None
-    opening = next_opening(campaign.call_config.window, max(now, campaign.start_at or now))
-    return opening if opening > now else None
-
-
 async def _changed(visit: Visit, change: Callable[[Store, Principal, CampaignId], Awaitable[CampaignRow]]) -> Response:
     fields = await visit.fields()
     campaign_id = asked_campaign(visit)
@@ -101,21 +86,39 @@ async def _changed(visit: Visit, change: Callable[[Store, Principal, CampaignId]
     return visit.go(own_path(fields.text("next")) if fields.text("next") else f"/campaigns/{campaign_id}")
 
 
-async def _listed(store: Store, principal: Principal, wanted: CampaignFilter, now: datetime) -> dict[str, Any]:
-    # One more than is shown tells whether there is a next page.
-    found = await campaign_life.list_campaigns(
-        store,
-        principal,
-        wanted.below,
-        PAGE_MAX + 1,
-        status=wanted.status,
-        name_part=wanted.name_part or None,
-    )
-    rows: Sequence[ListedCampaign] = [
-        ListedCampaign(one.campaign, one.counts, opens_at(one.campaign, now)) for one in found[:PAGE_MAX]
-    ]
-    older = wanted.query(rows[-1].campaign.campaign_id) if len(found) > PAGE_MAX else None
-    return {"rows": rows, "older": older, "is_filtered": bool(wanted.status or wanted.name_part or wanted.below)}
+class _Listing:
+    """What a list shows: counts as they are, and guesses of a moment ago, which cost more and move slowly."""
+
+    def __init__(self, store: Store, principal: Principal, wanted: CampaignFilter, clock: Clock) -> None:
+        self._store = store
+        self._principal = principal
+        self._wanted = wanted
+        self._clock = clock
+        self._etas: Mapping[CampaignId, Eta] = {}
+        self._guessed_s = -math.inf
+
+    async def context(self) -> dict[str, Any]:
+        """For the templates."""
+        wanted = self._wanted
+        found = await campaign_life.list_campaigns(
+            self._store,
+            self._principal,
+            wanted.below,
+            # One more than is shown tells whether there is a next page.
+            PAGE_MAX + 1,
+            status=wanted.status,
+            name_part=wanted.name_part or None,
+        )
+        rows = found[:PAGE_MAX]
+        if self._clock.monotonic() - self._guessed_s >= GUESS_S:
+            self._etas = await etas(self._store, self._principal, rows)
+            self._guessed_s = self._clock.monotonic()
+        return {
+            "rows": rows,
+            "etas": self._etas,
+            "older": wanted.query(rows[-1].campaign.campaign_id) if len(found) > PAGE_MAX else None,
+            "is_filtered": bool(wanted.status or wanted.name_part or wanted.below),
+        }
 
 
 def _asked(visit: Visit) -> CampaignFilter:

@@ -74,9 +74,13 @@ class PostgresFigures:
             last_due_at=await self._connection.fetchval(_LAST_DUE, *of),
         )
 
+    async def outcome_sums(self, workspace_id: WorkspaceId, campaign_id: CampaignId) -> Sequence[OutcomeSum]:
+        rows = await self._connection.fetch(_SQL["outcome_sums"], workspace_id, campaign_id)
+        return [OutcomeSum(**dict(row)) for row in rows]
+
     async def outcomes(self, workspace_id: WorkspaceId, campaign_id: CampaignId) -> Outcomes:
         of = (workspace_id, campaign_id)
-        sums = [OutcomeSum(**dict(row)) for row in await self._connection.fetch(_SQL["outcome_sums"], *of)]
+        sums = await self.outcome_sums(workspace_id, campaign_id)
         span = await self._connection.fetchrow(_SQL["outcome_span"], *of)
         assert span is not None, "a minimum is always one row"
         if span["first_at"] is None:
