@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from types import MappingProxyType
-from typing import Final, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from ringoff.domain.attempt_records import ExpiredAttempt
 from ringoff.domain.identifiers import AttemptId, CallId, CampaignId
@@ -95,8 +95,7 @@ class DeliveryNotes:
     status: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class AttemptEnd:
+class AttemptEnd(NamedTuple):
     """One dial attempt whose outcome is committed. The instants are those of this process's clock."""
 
     attempt_id: AttemptId

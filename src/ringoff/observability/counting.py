@@ -6,11 +6,12 @@ from datetime import datetime
 from itertools import product
 from typing import Final
 
-from prometheus_client import Counter, Histogram
+from prometheus_client import Counter
 
 from ringoff.domain.attempt_records import ExpiredAttempt
 from ringoff.domain.release_cause import Disposition
 from ringoff.domain.termination import Level
+from ringoff.observability.distribution import Distribution
 from ringoff.observability.metrics import Metrics
 from ringoff.observer_port import (
     AttemptEnd,
@@ -49,7 +50,7 @@ class Counting:
         self._metrics = metrics
         self._clock = clock
         self._of_drivers: dict[str, _OfDriver] = {}
-        self._steps: dict[Step, Histogram] = {step: metrics.dial_step.labels(step) for step in Step}
+        self._steps: dict[Step, Distribution] = {step: metrics.dial_step.labels(step) for step in Step}
         # From zero on: what grows for the first time is seen by those who look at growth.
         for reason in Refusal:
             metrics.permits_refused.labels(reason)

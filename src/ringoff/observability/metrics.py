@@ -8,7 +8,6 @@ from prometheus_client import (
     CollectorRegistry,
     Counter,
     Gauge,
-    Histogram,
     disable_created_metrics,
     generate_latest,
 )
@@ -21,6 +20,7 @@ from prometheus_client.registry import Collector
 from ringoff import __version__
 from ringoff.domain.readings import DriverReading, PoolUse, Reading
 from ringoff.observability import families as of
+from ringoff.observability.distribution import Distributions
 from ringoff.observability.families import Family, Kind
 
 # The time at which each series began would be as many series again, and nobody asks for it.
@@ -79,8 +79,10 @@ class Metrics:
     def _gauge(self, family: Family) -> Gauge:
         return Gauge(family.name, family.help, family.labels, registry=self.registry)
 
-    def _histogram(self, family: Family) -> Histogram:
-        return Histogram(family.name, family.help, family.labels, buckets=family.buckets, registry=self.registry)
+    def _histogram(self, family: Family) -> Distributions:
+        histogram = Distributions(family)
+        self.registry.register(histogram)
+        return histogram
 
 
 class _AsRead(Collector):
