@@ -69,7 +69,8 @@ def test_a_signal_gives_the_terminal_back(server: ServerProcess, here: dict[str,
 
 
 def test_it_follows_the_size_of_the_window(server: ServerProcess, here: dict[str, str]) -> None:
-    with Terminal("watch", "--every-s", "3600", variables=here, columns=80) as terminal:
+    variables = here | {"COLUMNS": "200", "LINES": "60"}  # as a shell exports them, and nobody keeps them true
+    with Terminal("watch", "--every-s", "3600", variables=variables, columns=80) as terminal:
         terminal.wait_for_shown("dialled/s")
         terminal.resize(40, 12)
         terminal.wait_for_shown("dial 0/s")

@@ -60,7 +60,7 @@ class Terminal:
         os.close(self._master)
         os.close(self._slave)
         if error is not None:
-            print("\n".join(self.screen.display))
+            print(f"{self.shown}\nas written: {self.raw[-2_000:]!r}")
 
     @property
     def shown(self) -> str:

@@ -22,7 +22,10 @@ from ringoff.commands.server import HERE, Server, connected
 
 _LOOK_EVERY_S: Final = 0.5
 _FAILURES_MAX: Final = 5
-_INVALID_ROW: Final = "Invalid row."
+_ADVICE: Final = {
+    "Invalid row.": "; --skip-invalid leaves such rows out",
+    " is missing (found: ": "; --map mobile_number=COLUMN says where the numbers are",
+}
 _VERIFYING: Final = "verifying"
 _OPEN_FOR: Final = timedelta(days=30)
 
@@ -141,11 +144,7 @@ def sending(bars: Progress, task: TaskID, then: str) -> Any:
 def _upload_small(api: RingoffClient, file: Path, fields: dict[str, Any], desk: Desk, *, is_json: bool) -> int:
     with _fate_told(), desk.bar(DownloadColumn(), TransferSpeedColumn()) as bars:
         task = bars.add_task("uploading", total=None)
-        try:
-            saved = api.campaigns.save(file, **fields, progress=sending(bars, task, "the server reads it"))
-        except BadRequest as error:
-            advice = "; --skip-invalid leaves such rows out" if error.message.startswith(_INVALID_ROW) else ""
-            raise Ended(f"{error.message}{advice}; nothing was registered", FAILED) from error
+        saved = api.campaigns.save(file, **fields, progress=sending(bars, task, "the server reads it"))
     if is_json:
         desk.json(msgspec.to_builtins(saved))
         return OK
@@ -240,12 +239,15 @@ def _next(campaign_id: str | None) -> str:
 
 @contextmanager
 def _fate_told() -> Iterator[None]:
-    """An upload whose answer is lost may have made a campaign."""
+    """One that is refused has made no campaign, and one whose answer is lost perhaps has."""
     words = "whether there is a draft now is unknown: `ringoff campaign list` before you upload it again"
     try:
         yield
     except KeyboardInterrupt:
         raise Ended(f"interrupted; {words}", UNREACHABLE) from None
+    except BadRequest as error:
+        advice = next((advice for part, advice in _ADVICE.items() if part in error.message), "")
+        raise Ended(f"{error.message}{advice}. Nothing was registered", FAILED) from error
     except (ServerFailed, Unreachable) as error:
         if isinstance(error, Unreachable) and not error.was_sent:
             raise

@@ -40,7 +40,10 @@ def variables_of(path: Path, given: Sequence[str]) -> dict[str, str]:
         mapped[variable] = column
     if given:
         return mapped
-    by_name = {_snake(column): column for column in reversed(_header(path)) if _snake(column)}
+    by_name: dict[str, str] = {}
+    for column in _header(path):
+        by_name.setdefault(_snake(column), column)
+    by_name.pop("", None)
     for variable, names in _MEANT.items():
         if found := next((by_name.pop(name) for name in names if name in by_name), None):
             mapped[variable] = found

@@ -1,6 +1,7 @@
 """Where a command speaks: answers to standard output, questions and progress to standard error, all of it made safe."""
 
 import json
+import os
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from threading import Event
@@ -75,7 +76,7 @@ class Desk:
     def table(self, columns: Columns, rows: Iterable[Sequence[object]]) -> None:
         """A table on a terminal; elsewhere one line for a row, with tabs, and nothing cut off."""
         if self.is_shown:
-            _console(sys.stdout).print(_table(columns, rows))
+            console_on(sys.stdout).print(_table(columns, rows))
             return
         print("\t".join(columns))
         for row in rows:
@@ -84,7 +85,7 @@ class Desk:
 
     def show_before(self, title: str, columns: Columns, rows: Iterable[Sequence[object]]) -> None:
         """A table that belongs to a question."""
-        _console(sys.stderr).print(_table(columns, rows, title))
+        console_on(sys.stderr).print(_table(columns, rows, title))
 
     def ask(self, question: str) -> str | None:
         """What was typed; None when the input is over."""
@@ -100,7 +101,7 @@ class Desk:
             TextColumn("{task.description}", markup=False),
             BarColumn(bar_width=None),
             *(more or (TaskProgressColumn(),)),
-            console=_console(sys.stderr),
+            console=console_on(sys.stderr),
             disable=not self.has_bars,
             expand=True,
         )
@@ -119,8 +120,12 @@ def by_lines(print_line: Callable[[str], None]) -> Callable[[str], None]:
     return show
 
 
-def _console(file: TextIO) -> Console:
-    return Console(file=file, force_terminal=file.isatty(), markup=False, highlight=False, emoji=False)
+def console_on(file: TextIO) -> Console:
+    """Draws on the terminal that is there: an exported COLUMNS or LINES knows nothing of a window that was resized."""
+    environment = {name: text for name, text in os.environ.items() if name not in ("COLUMNS", "LINES")}
+    return Console(
+        file=file, force_terminal=file.isatty(), markup=False, highlight=False, emoji=False, _environ=environment
+    )
 
 
 def _table(columns: Columns, rows: Iterable[Sequence[object]], title: str | None = None) -> Table:

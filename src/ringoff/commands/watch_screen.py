@@ -10,11 +10,11 @@ from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from typing import Final
 
-from rich.console import Console
 from rich.live import Live
 
 from ringoff.client import ClientError
 from ringoff.client.native_figures import Overview
+from ringoff.commands.desk import console_on
 from ringoff.commands.ending import Ended
 from ringoff.commands.server import ended
 from ringoff.commands.watch_view import view
@@ -40,7 +40,7 @@ class WatchScreen:
         self._trouble = ""
         self._leaving = asyncio.Event()
         self._refused: Ended | None = None
-        self._console = Console(markup=False, highlight=False, emoji=False)
+        self._console = console_on(sys.stdout)
 
     async def run(self) -> None:
         """Until q, Ctrl-C, a signal or the last look. ``Ended`` when the server refuses to go on."""
