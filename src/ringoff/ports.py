@@ -145,6 +145,12 @@ class WorkspaceStore(Protocol):
     async def agents(self, workspace_id: WorkspaceId, limit: int, offset: int) -> Sequence[tuple[Agent, int]]:
         """Agents that are not archived, newest first, each with its number of calls."""
 
+    async def agents_uncounted(self, workspace_id: WorkspaceId, limit: int) -> Sequence[Agent]:
+        """Agents that are not archived, newest first; ``agents`` also counts the calls of each."""
+
+    async def numbers_uncounted(self, workspace_id: WorkspaceId) -> Sequence[CallingNumber]:
+        """``numbers`` also counts the attempts of each."""
+
     async def add_trunk(
         self,
         workspace_id: WorkspaceId,

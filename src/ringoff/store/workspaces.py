@@ -129,6 +129,12 @@ class PostgresWorkspaces:
         rows = await self._connection.fetch(_SQL["agents"], workspace_id, limit, offset)
         return [(_agent(row), row["call_count"]) for row in rows]
 
+    async def agents_uncounted(self, workspace_id: WorkspaceId, limit: int) -> Sequence[Agent]:
+        return [_agent(row) for row in await self._connection.fetch(_SQL["agents_uncounted"], workspace_id, limit)]
+
+    async def numbers_uncounted(self, workspace_id: WorkspaceId) -> Sequence[CallingNumber]:
+        return [_number(row) for row in await self._connection.fetch(_SQL["numbers_uncounted"], workspace_id)]
+
     async def add_trunk(
         self,
         workspace_id: WorkspaceId,

@@ -121,6 +121,20 @@ WHERE a.workspace_id = $1 AND a.archived_at IS NULL
 ORDER BY a.created_at DESC, a.agent_id DESC
 LIMIT $2 OFFSET $3
 
+-- name: agents_uncounted
+SELECT agent_id, workspace_id, display_name, agent_type, primary_language, custom_variables, config, handling_kind,
+    handling_target, handling_is_failure_retried, version, archived_at, created_at, updated_at
+FROM agent
+WHERE workspace_id = $1 AND archived_at IS NULL
+ORDER BY created_at DESC, agent_id DESC
+LIMIT $2
+
+-- name: numbers_uncounted
+SELECT number_id, workspace_id, number, display_name, trunk_id, agent_id, created_at, number_pool_id, cps_max
+FROM number
+WHERE workspace_id = $1
+ORDER BY created_at, number_id
+
 -- name: add_trunk
 INSERT INTO trunk (workspace_id, name, driver, cps_max, channels_max, config) VALUES ($1, $2, $3, $4, $5, $6)
 RETURNING trunk_id, workspace_id, name, driver, cps_max, channels_max, is_enabled, is_up, alarm, alarm_at, created_at, updated_at,
