@@ -17,6 +17,7 @@ from ringoff.domain.identifiers import (
     WorkspaceId,
 )
 from ringoff.domain.readings import Reading
+from ringoff.domain.receipt_filter import ReceiptFilter
 from ringoff.domain.records import (
     CoveredCall,
     CoveredRows,
@@ -127,10 +128,8 @@ class ReceiptStore(Protocol):
     """What is read of orders: receipts, what they covered or would cover, and answers that are given again."""
 
     async def receipt(self, workspace_id: WorkspaceId, termination_id: TerminationId) -> Receipt | None: ...
-    async def receipts(
-        self, workspace_id: WorkspaceId, before: TerminationId | None, state: str | None, limit: int
-    ) -> Sequence[Receipt]:
-        """Newest first, below ``before``."""
+    async def receipts(self, workspace_id: WorkspaceId, wanted: ReceiptFilter) -> Sequence[Receipt]:
+        """Those that match, newest first."""
 
     async def covered(
         self, workspace_id: WorkspaceId, termination_id: TerminationId, after: CallId | None, limit: int
@@ -172,6 +171,9 @@ class SuppressionStore(Protocol):
         self, workspace_id: WorkspaceId, rows: AsyncIterator[bytes], *, reason: str | None, api_key_id: ApiKeyId | None
     ) -> int:
         """Add the numbers of contact rows as the upload's reader writes them; how many are new."""
+
+    async def count_among(self, workspace_id: WorkspaceId, rows: AsyncIterator[bytes]) -> int:
+        """How many of the numbers of contact rows are on the list. The rows are staged until the transaction ends."""
 
     async def page(
         self, workspace_id: WorkspaceId, after: str, number: str | None, limit: int

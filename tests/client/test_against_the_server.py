@@ -111,6 +111,12 @@ async def test_a_workspace_at_one_glance(ask: Asker, tenant: Tenant) -> None:
 
 
 async def test_how_a_campaign_goes(ask: Asker, tenant: Tenant) -> None:
+    preview = await ask(
+        lambda api: api.native.campaigns.preview(
+            io.BytesIO(CONTACTS.encode() + b"nobody,No,One\n"), country_code="+1", variables_map={"firm": "Company"}
+        )
+    )
+    assert (preview.valid_rows, preview.sample[0]["firm"], preview.faults[0].line) == (3, "Acme", 5)
     saved = await ask(lambda api: save(api, tenant))
     figures = await ask(lambda api: api.native.campaigns.figures(saved.list_id))
     assert (figures.status, figures.counts.registered, figures.eta.state) == ("draft", 3, "not_started")
@@ -232,6 +238,12 @@ async def test_an_own_order_its_preview_and_its_receipt(ask: Asker, tenant: Tena
     assert [(row.call_id, row.status) for row in covered] == [(call.call_id, "cancelled")]
     listed = await ask(lambda api: api.native.terminations.list(page_size=1))
     assert [receipt.termination_id for receipt in listed] == [given.termination_id]
+    assert await ask(lambda api: api.native.terminations.list(text="asked", level="agent", given_to="2020-01-01")) == []
+    exported = io.BytesIO()
+    await ask(lambda api: api.native.terminations.export_csv(given.termination_id, exported))
+    header, row = exported.getvalue().decode().splitlines()
+    assert header.startswith("call_id,mobile_number,status,")
+    assert row.startswith(f"{call.call_id},+14155550111,cancelled,USER_TERMINATED,")
 
 
 async def test_suppressed_numbers(ask: Asker, tmp_path: Path) -> None:

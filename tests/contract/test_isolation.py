@@ -202,10 +202,12 @@ def order_attacks(theirs: Tenant, selector: dict[str, Any]) -> dict[tuple[str, s
     """Receipts, previews and the suppression list: what a stranger sees of them is nothing."""
     upload = {"files": {"file": ("numbers.csv", "Mobile Number\n+14155550199\n", "text/csv")}}
     return {
+        ("POST", f"{NATIVE}/campaigns/preview"): ({"data": {"country_code": "+1"}, **upload}, 200),
         ("POST", f"{NATIVE}/terminations"): ({"json": selector}, 400),
         ("POST", f"{NATIVE}/terminations/preview"): ({"json": selector}, 200),
-        ("GET", f"{NATIVE}/terminations"): ({}, 200),
+        ("GET", f"{NATIVE}/terminations"): ({"params": {"text": "our reason"}}, 200),
         ("GET", f"{NATIVE}/terminations/{{termination_id}}"): ({}, 404),
+        ("GET", f"{NATIVE}/terminations/{{termination_id}}/export"): ({}, 404),
         ("GET", f"{NATIVE}/suppressions"): ({}, 200),
         ("POST", f"{NATIVE}/suppressions"): ({"json": {"mobile_numbers": ["+14155550198"]}}, 201),
         ("GET", f"{NATIVE}/suppressions/export"): ({}, 200),

@@ -1,4 +1,6 @@
-"""What dashboards read of Ringoff's own routes: a workspace at one glance."""
+"""What dashboards read of Ringoff's own routes: a workspace, a campaign, a list before it is uploaded."""
+
+from typing import Any
 
 import msgspec
 
@@ -133,3 +135,25 @@ class CampaignFigures(msgspec.Struct, kw_only=True):
     outcomes: Outcomes | None = None
     """None for a campaign that an older version has begun."""
     eta: Eta
+
+
+class RowFault(msgspec.Struct, kw_only=True):
+    """Why one row of a list would be refused."""
+
+    line: int
+    column: str | None = None
+    rule: str
+    value: str | None = None
+
+
+class ListPreview(msgspec.Struct, kw_only=True):
+    """What an upload would make of a CSV; nothing of it is stored."""
+
+    columns: list[str] = []
+    sample: list[dict[str, Any]] = []
+    faults: list[RowFault] = []
+    total_rows: int = 0
+    valid_rows: int = 0
+    invalid_rows: int = 0
+    duplicate_rows: int = 0
+    suppressed_rows: int = 0

@@ -1,5 +1,8 @@
 """Ringoff's own orders: terminations with receipts, campaigns that are paused and ended, suppressed numbers."""
 
+import json
+from collections.abc import Mapping
+from datetime import date, datetime
 from typing import Literal
 
 from ringoff.client.answers import Download
@@ -18,10 +21,11 @@ from ringoff.client.exchange import (
 )
 from ringoff.client.methods import C, Group, Method, Walk
 from ringoff.client.native_answers import Call, Campaign, Preview, Receipt, Suppressed, Suppression
-from ringoff.client.native_figures import CampaignFigures
+from ringoff.client.native_figures import CampaignFigures, ListPreview
 from ringoff.client.transfers import Progress, Sink, Source, Target, Upload
 
 Ongoing = Literal["finish", "hangup"]
+Moment = datetime | date | str
 Texts = list[str]
 Receipts = list[Receipt]
 Calls = list[Call]
@@ -84,10 +88,25 @@ class OrderMethods(Group[C]):
 
     @Walk
     def list(
-        self, *, state: Literal["settling", "settled"] | None = None, page_size: int = 100
+        self,
+        *,
+        state: Literal["settling", "settled"] | None = None,
+        level: str | None = None,
+        text: str | None = None,
+        given_from: Moment | None = None,
+        given_to: Moment | None = None,
+        page_size: int = 100,
     ) -> Request[Page[Receipt]]:
-        """Receipts, newest first."""
-        return cursored(_ORDERS, {"limit": page_size, "state": state}, "terminations", Receipts)
+        """Receipts, newest first; ``text`` is looked for in ids, names, numbers, reasons and names of keys."""
+        query = {
+            "limit": page_size,
+            "state": state,
+            "level": level,
+            "text": text,
+            "given_from": given_from,
+            "given_to": given_to,
+        }
+        return cursored(_ORDERS, query, "terminations", Receipts)
 
     @Method
     def get(self, termination_id: str) -> Request[Receipt]:
@@ -99,6 +118,13 @@ class OrderMethods(Group[C]):
     def calls(self, termination_id: str, *, page_size: int = 100) -> Request[Page[Call]]:
         """The calls that an order covers."""
         return cursored(f"{_ORDERS}/{segment(termination_id)}", {"limit": page_size}, "calls", Calls)
+
+    @Method
+    def export_csv(self, termination_id: str, target: Target) -> Request[Download]:
+        """All calls that an order covers as CSV, written as it comes."""
+        sink = Sink(target)
+        repeat = Repeat.FREELY if sink.is_path else Repeat.IF_NEVER_SENT
+        return Request("GET", f"{_ORDERS}/{segment(termination_id)}/export", _downloaded, sink=sink, repeat=repeat)
 
 
 class CampaignLifeMethods(Group[C]):
@@ -118,6 +144,23 @@ class CampaignLifeMethods(Group[C]):
     def figures(self, campaign_id: str) -> Request[CampaignFigures]:
         """Attempts by disposition and over time, ASR, ACD, and about when it will be done."""
         return Request("GET", f"{_campaign(campaign_id)}/figures", body_as(CampaignFigures), repeat=Repeat.FREELY)
+
+    @Method
+    def preview(
+        self,
+        file: Source,
+        *,
+        country_code: str,
+        variables_map: Mapping[str, str] | None = None,
+        file_name: str | None = None,
+        progress: Progress | None = None,
+    ) -> Request[ListPreview]:
+        """What an upload would make of a CSV: rows as they would be registered, and why others would be refused."""
+        form = given(
+            country_code=country_code, variables_map=None if variables_map is None else json.dumps(dict(variables_map))
+        )
+        upload = Upload.of(form, file, file_name, progress)
+        return Request("POST", f"{NATIVE}/campaigns/preview", body_as(ListPreview), upload=upload, repeat=Repeat.FREELY)
 
     @Method
     def pause(self, campaign_id: str) -> Request[Campaign]:

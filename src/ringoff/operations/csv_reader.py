@@ -21,10 +21,10 @@ from ringoff.domain.phone_number import NumberNormalizer
 from ringoff.operations.csv_columns import CALLEE_VARIABLE, NUMBER_VARIABLE, ColumnPlan, plan_columns
 from ringoff.operations.csv_report import (
     COLUMN_CHARS_MAX,
+    COLUMNS_SHOWN_MAX,
     ERRORS_SHOWN_MAX,
     PROGRESS,
     REPORT_BYTES_MAX,
-    SAMPLE_ROWS_MAX,
     FileRefused,
     ReadOptions,
     ReadReport,
@@ -42,6 +42,7 @@ JSONB_VERSION: Final = b"\x01"
 _WRITE_BYTES: Final = 256 * 1024
 _NICENESS: Final = 10
 _PROGRESS_ROWS: Final = 10_000
+_NO_ARGS: Final = b"{}"
 _ROW_FIELDS: Final = Struct("!h").pack(6)
 _LENGTH: Final = Struct("!i").pack
 _LENGTH_AND_INT: Final = Struct("!ii").pack
@@ -50,14 +51,16 @@ _LENGTH_AND_INT: Final = Struct("!ii").pack
 class Faults:
     """The rows that cannot be called: counted when the upload may lose them, fatal when it may not."""
 
-    def __init__(self, *, are_skipped: bool) -> None:
+    def __init__(self, *, are_skipped: bool, shown_max: int = ERRORS_SHOWN_MAX) -> None:
         self._are_skipped = are_skipped
+        self._shown_max = shown_max
         self.count = 0
+        self.duplicate_count = 0
         self.shown: list[RowFault] = []
 
     @property
     def wants_more(self) -> bool:
-        return len(self.shown) < ERRORS_SHOWN_MAX
+        return len(self.shown) < self._shown_max
 
     def add(self, line: int, column: str | None, rule: str, value: str | None = None) -> None:
         self.count += 1
@@ -83,7 +86,7 @@ def read_upload(source: BinaryIO, options: ReadOptions, sink: BinaryIO) -> ReadR
 def _read(source: BinaryIO, options: ReadOptions, sink: BinaryIO) -> ReadReport:
     is_suspicious = look_over(source)
     text = open_text(source)
-    faults = Faults(are_skipped=options.remove_invalid_rows)
+    faults = Faults(are_skipped=options.remove_invalid_rows, shown_max=options.errors_shown_max)
     rows = records(text, faults)
     header_line, header = next(rows, (0, None))
     if header is None:
@@ -98,7 +101,7 @@ def _read(source: BinaryIO, options: ReadOptions, sink: BinaryIO) -> ReadReport:
     valid_count, sample = _copy_rows(
         rows, plan, normalizer, faults, options=options, sink=sink, is_suspicious=is_suspicious
     )
-    if not valid_count:
+    if not valid_count and not options.is_preview:
         raise _no_valid_rows(faults)
     sink.write(COPY_TRAILER)
     return ReadReport(
@@ -106,6 +109,10 @@ def _read(source: BinaryIO, options: ReadOptions, sink: BinaryIO) -> ReadReport:
         total_rows=valid_count + faults.count,
         valid_rows=valid_count,
         invalid_rows=faults.count,
+        duplicate_rows=faults.duplicate_count,
+        columns=tuple(shortened(name, COLUMN_CHARS_MAX) for name in plan.names[:COLUMNS_SHOWN_MAX])
+        if options.is_preview
+        else (),
         sample=tuple(sample),
         errors=tuple(faults.shown),
     )
@@ -171,6 +178,7 @@ def _copy_rows(
     seen = SeenNumbers()
     first_line_of = seen.add
     sample: list[dict[str, Any]] = []
+    is_preview, sample_rows_max = options.is_preview, options.sample_rows_max
     for line, row in rows:
         if len(row) != width:
             faults.add(line, None, f"has {len(row)} fields where the header has {width}")
@@ -186,11 +194,15 @@ def _copy_rows(
             continue
         if first_line := first_line_of(int(number), line):
             faults.add(line, plan.number_name, f"repeats the number of line {first_line}", number)
+            faults.duplicate_count += 1
             continue
         args = {NUMBER_VARIABLE: number, CALLEE_VARIABLE: ""}
         args.update(zip(variables, [row[position].strip() for position in positions], strict=True))
-        write(encode_row(key_fields, number, args[CALLEE_VARIABLE], encode(args), line))
-        if len(sample) < SAMPLE_ROWS_MAX:
+        if is_preview:
+            write(encode_row(key_fields, number, "", _NO_ARGS, line))
+        else:
+            write(encode_row(key_fields, number, args[CALLEE_VARIABLE], encode(args), line))
+        if len(sample) < sample_rows_max:
             sample.append(args)
     return seen.count, sample
 

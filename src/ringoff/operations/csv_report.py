@@ -13,6 +13,7 @@ SAMPLE_ROWS_MAX: Final = 10
 REPORT_BYTES_MAX: Final = 1 << 20
 VALUE_CHARS_MAX: Final = 40
 COLUMN_CHARS_MAX: Final = 80
+COLUMNS_SHOWN_MAX: Final = 200
 PROGRESS: Final = Struct("!QQQ")
 """Bytes read, rows read, rows skipped."""
 
@@ -26,6 +27,10 @@ class ReadOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     country_code: str
     validation: Validation = "possible"
     remove_invalid_rows: bool = False
+    is_preview: bool = False
+    """Of each row only the number is written, and a file without a valid row is answered like any other."""
+    errors_shown_max: int = ERRORS_SHOWN_MAX
+    sample_rows_max: int = SAMPLE_ROWS_MAX
     progress_fd: int | None = None
     """Where the reader writes ``PROGRESS``, over and over at the beginning of a file that it inherits."""
 
@@ -60,6 +65,10 @@ class ReadReport(msgspec.Struct, frozen=True):
     total_rows: int = 0
     valid_rows: int = 0
     invalid_rows: int = 0
+    duplicate_rows: int = 0
+    """Of the invalid ones, those that repeat a number."""
+    columns: tuple[str, ...] = ()
+    """Only of a preview."""
     sample: tuple[dict[str, Any], ...] = ()
     errors: tuple[RowFault, ...] = ()
     error: Refusal | None = None

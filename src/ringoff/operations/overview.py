@@ -12,6 +12,7 @@ from ringoff.domain.overview_records import (
     Rates,
     StartedCampaign,
 )
+from ringoff.domain.receipt_filter import ReceiptFilter
 from ringoff.domain.records import CampaignCounts
 from ringoff.domain.workspace import Principal
 from ringoff.ports import Clock, Store, Transaction
@@ -32,7 +33,7 @@ async def overview(store: Store, principal: Principal, *, clock: Clock) -> Overv
             rates=await tx.figures.rates(workspace_id, None, SECONDS_MAX),
             trunks=await tx.figures.trunk_loads(workspace_id),
             campaigns=await _campaigns(tx, principal),
-            receipts=await tx.receipts.receipts(workspace_id, None, None, RECEIPTS_SHOWN),
+            receipts=await tx.receipts.receipts(workspace_id, ReceiptFilter(limit=RECEIPTS_SHOWN)),
             webhooks=await tx.figures.webhook_health(workspace_id),
             database=DatabaseHealth(round_trip_ms, version, is_embedded),
         )

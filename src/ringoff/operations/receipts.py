@@ -1,18 +1,21 @@
 """What can be read of orders: what one would cover, what each has done, and which calls it covered."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Final
 
-from ringoff.domain.errors import NotFound
+from ringoff.domain.errors import InvalidInput, NotFound
 from ringoff.domain.identifiers import AgentId, CallId, TerminationId
+from ringoff.domain.receipt_filter import TEXT_LENGTH_MAX, ReceiptFilter
 from ringoff.domain.records import CoveredCall, OpenCounts, Receipt
 from ringoff.domain.termination import TerminationOrder
 from ringoff.domain.workspace import Principal
 from ringoff.ports import Store
 
 SAMPLE_MAX: Final = 20
+SEARCH_TIMEOUT_MS: Final = 10_000
+EXPORT_PAGE_MAX: Final = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,8 +95,32 @@ async def list_receipts(
     store: Store, principal: Principal, before: TerminationId | None, state: str | None, limit: int
 ) -> Sequence[Receipt]:
     """Receipts of the workspace, newest first, below ``before``."""
+    return await search_receipts(store, principal, ReceiptFilter(before=before, state=state, limit=limit))
+
+
+async def search_receipts(store: Store, principal: Principal, wanted: ReceiptFilter) -> Sequence[Receipt]:
+    """Receipts of the workspace that match, newest first. ``InvalidInput`` for a text that cannot be looked for."""
+    text = wanted.text
+    if text is not None:
+        text = text.strip()
+        if not text or len(text) > TEXT_LENGTH_MAX or "\0" in text:
+            raise InvalidInput(f"text must have 1 to {TEXT_LENGTH_MAX} characters, and no NUL", field="text")
     async with store.transaction() as tx:
-        return await tx.receipts.receipts(principal.workspace_id, before, state, limit)
+        await tx.history.for_sums(SEARCH_TIMEOUT_MS)
+        return await tx.receipts.receipts(principal.workspace_id, replace(wanted, text=text))
+
+
+async def every_covered_call(
+    store: Store, principal: Principal, termination_id: TerminationId
+) -> AsyncIterator[Sequence[CoveredCall]]:
+    """The calls of a receipt page by page, by call id, each page a snapshot of its own; ``NotFound`` at the first."""
+    after: CallId | None = None
+    while True:
+        _, page = await receipt_with_calls(store, principal, termination_id, after, EXPORT_PAGE_MAX)
+        yield page
+        if len(page) < EXPORT_PAGE_MAX:
+            return
+        after = page[-1].call_id
 
 
 def _summed(rows: Sequence[OpenCounts]) -> Counts:

@@ -45,6 +45,9 @@ class UploadReport:
     invalid_rows: int
     sample: tuple[Mapping[str, Any], ...]
     errors: tuple[RowFault, ...]
+    duplicate_rows: int = 0
+    columns: tuple[str, ...] = ()
+    """Only of a preview."""
 
 
 class CsvUpload:
@@ -132,4 +135,12 @@ def _understand(answer: bytes, exit_code: int) -> UploadReport:
         raise UploadRefused(report.error)
     if not report.ok or exit_code != 0:
         raise RuntimeError(f"the CSV reader ended with {exit_code} and contradicts itself")
-    return UploadReport(report.total_rows, report.valid_rows, report.invalid_rows, report.sample, report.errors)
+    return UploadReport(
+        report.total_rows,
+        report.valid_rows,
+        report.invalid_rows,
+        report.sample,
+        report.errors,
+        report.duplicate_rows,
+        report.columns,
+    )

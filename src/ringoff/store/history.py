@@ -1,12 +1,11 @@
 """What became of many calls, against PostgreSQL: a statement for each index that has the rows of a filter in order."""
 
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
 from typing import Any, Final
 from uuid import UUID
 
 from ringoff.domain.call import TERMINABLE, CallStatus
-from ringoff.domain.identifiers import BEYOND_EVERY_ID, FIRST_ID, CallId, WorkspaceId, first_id_at
+from ringoff.domain.identifiers import BEYOND_EVERY_ID, CallId, WorkspaceId, first_id_at, id_range
 from ringoff.domain.records import AnalyticsFilter, AttemptTally, CallFilter, CallRow, Counted
 from ringoff.store.connection import Connection
 from ringoff.store.sql_loader import load
@@ -14,7 +13,6 @@ from ringoff.store.sql_loader import load
 _SQL = load("history")
 _PENDING_PAGE: Final = {False: _SQL["ids_pending"], True: _SQL["ids_pending_beside_fences"]}
 _PENDING_COUNT: Final = {False: _SQL["count_pending"], True: _SQL["count_pending_beside_fences"]}
-_MS: Final = timedelta(milliseconds=1)
 
 
 class PostgresHistory:
@@ -109,15 +107,12 @@ def count_statements(
 
 
 def _matching(workspace_id: WorkspaceId, filter: CallFilter) -> tuple[Any, ...]:
-    lowest = FIRST_ID if filter.start_at is None else first_id_at(filter.start_at)
-    # The last millisecond belongs to the range, with all of its ids. Nothing is beyond the year 9999.
-    last = None if filter.end_at is None or filter.end_at.year == 9999 else first_id_at(filter.end_at + _MS)
-    beyond = [bound for bound in (last, filter.below) if bound is not None]
+    lowest, beyond = id_range(filter.start_at, filter.end_at, filter.below)
     if filter.call_id is not None:
         lowest = max(lowest, filter.call_id)
-        beyond.append(CallId(UUID(int=min(filter.call_id.int + 1, BEYOND_EVERY_ID.int))))
+        beyond = min(beyond, UUID(int=min(filter.call_id.int + 1, BEYOND_EVERY_ID.int)))
     agents = None if filter.agent_ids is None else list(filter.agent_ids)
-    return (workspace_id, lowest, min(beyond, default=BEYOND_EVERY_ID), agents, filter.campaign_id)
+    return (workspace_id, lowest, beyond, agents, filter.campaign_id)
 
 
 def _summed(filter: AnalyticsFilter) -> tuple[Any, ...]:

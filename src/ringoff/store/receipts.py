@@ -1,12 +1,14 @@
 """Receipts, previews and kept answers against PostgreSQL."""
 
+import re
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 import asyncpg
 
-from ringoff.domain.identifiers import CallId, TerminationId, WorkspaceId
+from ringoff.domain.identifiers import CallId, TerminationId, WorkspaceId, id_range
+from ringoff.domain.receipt_filter import ReceiptFilter
 from ringoff.domain.records import CoveredCall, KeptAnswer, OpenCounts, Receipt
 from ringoff.domain.termination import Selector
 from ringoff.store.connection import Connection
@@ -16,6 +18,8 @@ _SQL = load("receipts")
 _COVERAGE = load("coverage")
 _TALLIES = load("tallies")
 _BEFORE_ALL = UUID(int=0)
+# What LIKE would read as more than itself.
+_PATTERN: Final = re.compile(r"[\\%_]")
 
 
 class PostgresReceipts:
@@ -28,10 +32,19 @@ class PostgresReceipts:
         row = await self._connection.fetchrow(_SQL["receipt"], workspace_id, termination_id)
         return None if row is None else Receipt(**dict(row))
 
-    async def receipts(
-        self, workspace_id: WorkspaceId, before: TerminationId | None, state: str | None, limit: int
-    ) -> Sequence[Receipt]:
-        rows = await self._connection.fetch(_SQL["receipts"], workspace_id, before, state, limit)
+    async def receipts(self, workspace_id: WorkspaceId, wanted: ReceiptFilter) -> Sequence[Receipt]:
+        text = None if wanted.text is None else _PATTERN.sub(r"\\\g<0>", wanted.text)
+        rows = await self._connection.fetch(
+            _SQL["receipts"],
+            workspace_id,
+            *id_range(wanted.start_at, wanted.end_at, wanted.before),
+            wanted.state,
+            wanted.level,
+            wanted.text,
+            None if text is None else f"%{text}%",
+            None if text is None else f"{text.lower()}%",
+            wanted.limit,
+        )
         return [Receipt(**dict(row)) for row in rows]
 
     async def covered(

@@ -50,10 +50,17 @@ class PostgresSuppressions:
     async def import_contacts(
         self, workspace_id: WorkspaceId, rows: AsyncIterator[bytes], *, reason: str | None, api_key_id: ApiKeyId | None
     ) -> int:
+        await self._stage(rows)
+        return row_count(await self._connection.execute(_SQL["add_staged"], workspace_id, reason, api_key_id))
+
+    async def count_among(self, workspace_id: WorkspaceId, rows: AsyncIterator[bytes]) -> int:
+        await self._stage(rows)
+        return int(await self._connection.fetchval(_SQL["count_staged"], workspace_id))
+
+    async def _stage(self, rows: AsyncIterator[bytes]) -> None:
         await self._connection.execute(_SQL["make_stage"])
         await self._connection.execute(_SQL["drop_identity"])
         await self._connection.copy_to_table(_STAGE, source=rows, columns=CONTACT_COLUMNS, format="binary")
-        return row_count(await self._connection.execute(_SQL["add_staged"], workspace_id, reason, api_key_id))
 
     async def page(
         self, workspace_id: WorkspaceId, after: str, number: str | None, limit: int

@@ -1,16 +1,21 @@
 """``/api/v1/terminations``: orders with a reason, a preview that writes nothing, and receipts."""
 
+from collections.abc import AsyncIterator, Sequence
+from datetime import time
 from typing import Annotated, Any, Final, Literal
 from uuid import UUID
 
 import msgspec
+from starlette.responses import Response, StreamingResponse
 
 from ringoff.api.errors import ErrorShape
-from ringoff.api.fields import E164Text, Instant, UuidText, instant, instant_or_none
+from ringoff.api.fields import E164Text, Instant, UuidText, instant, instant_of, instant_or_none
 from ringoff.api.orders import ANSWER_HEADERS, OrderHeaders, order_answer
 from ringoff.api.routing import Answer, RouteTable
 from ringoff.api.services import Services
+from ringoff.api.tables import as_text, csv_lines
 from ringoff.domain.identifiers import CallId, TerminationId
+from ringoff.domain.receipt_filter import ReceiptFilter
 from ringoff.domain.records import CallRow, CoveredCall, OpenCounts, Receipt
 from ringoff.domain.termination import CALL_IDS_MAX, MOBILE_NUMBERS_MAX, REASON_LENGTH_MAX, parse_order
 from ringoff.domain.workspace import Principal
@@ -21,6 +26,10 @@ ROUTES = RouteTable("/api/v1", ErrorShape.NATIVE, "terminations")
 
 FAMILY: Final = "native"
 CAMPAIGNS_SHOWN_MAX: Final = 100
+_COVERED_COLUMNS: Final = (
+    *("call_id", "mobile_number", "status", "sub_status"),
+    *("campaign_id", "agent_id", "registered_at", "ended_at"),
+)
 
 Limit = Annotated[int, msgspec.Meta(ge=1, le=1000)]
 
@@ -101,6 +110,13 @@ class ReceiptQuery(msgspec.Struct, forbid_unknown_fields=True):
     limit: Limit = 50
     cursor: UUID | None = None
     state: Literal["settling", "settled"] | None = None
+    level: Literal["agent", "calls", "campaign", "campaign_numbers", "numbers", "mixed"] | None = None
+    text: str | None = None
+    """The beginning of an id (of the receipt, its campaign or agent), a whole number or call id that the order names,
+    or a part of its reason, of its key's name, or of its campaign's or agent's name."""
+    given_from: str | None = None
+    given_to: str | None = None
+    """Both inside: ISO 8601, UTC without a zone; a bare date is its first or last moment."""
 
 
 class CallsQuery(msgspec.Struct, forbid_unknown_fields=True):
@@ -179,10 +195,52 @@ async def preview_order(services: Services, principal: Principal, body: dict[str
 @ROUTES.add("GET", "/terminations")
 async def list_receipts(services: Services, principal: Principal, query: ReceiptQuery) -> ReceiptList:
     """Receipts, newest first."""
-    before = None if query.cursor is None else TerminationId(query.cursor)
-    page = await receipts.list_receipts(services.store, principal, before, query.state, query.limit)
+    wanted = ReceiptFilter(
+        text=query.text,
+        state=query.state,
+        level=query.level,
+        start_at=instant_of(query.given_from, "given_from", time.min),
+        end_at=instant_of(query.given_to, "given_to", time.max),
+        before=None if query.cursor is None else TerminationId(query.cursor),
+        limit=query.limit,
+    )
+    page = await receipts.search_receipts(services.store, principal, wanted)
     next_cursor = str(page[-1].termination_id) if len(page) == query.limit else None
     return ReceiptList([receipt_view(receipt) for receipt in page], next_cursor)
+
+
+@ROUTES.add("GET", "/terminations/{termination_id}/export", errors=(404,), media_type="text/csv")
+async def export_covered_calls(services: Services, principal: Principal, termination_id: UUID) -> Response:
+    """All calls that the order covers as CSV, by call id. A settling order may cover more in a moment."""
+    pages = receipts.every_covered_call(services.store, principal, TerminationId(termination_id))
+    # That there is no such order is an error still, before the first byte has left.
+    first = await anext(pages)
+    headers = {"Content-Disposition": f'attachment; filename="termination-{termination_id}.csv"'}
+    return StreamingResponse(covered_lines(first, pages), media_type="text/csv", headers=headers)
+
+
+async def covered_lines(
+    first: Sequence[CoveredCall], others: AsyncIterator[Sequence[CoveredCall]]
+) -> AsyncIterator[str]:
+    """The text of that CSV, page by page."""
+    yield csv_lines([_COVERED_COLUMNS])
+    yield csv_lines(_covered_cells(call) for call in first)
+    async for page in others:
+        yield csv_lines(_covered_cells(call) for call in page)
+
+
+def _covered_cells(call: CoveredCall) -> tuple[str, ...]:
+    cells = (
+        str(call.call_id),
+        call.called_number,
+        call.status,
+        call.sub_status,
+        "" if call.is_individual else str(call.campaign_id),
+        str(call.agent_id),
+        instant(call.created_at),
+        instant_or_none(call.ended_at) or "",
+    )
+    return tuple(as_text(cell) for cell in cells)
 
 
 @ROUTES.add("GET", "/terminations/{termination_id}", errors=(404,))

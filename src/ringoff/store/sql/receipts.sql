@@ -9,15 +9,35 @@ LEFT JOIN api_key k ON k.workspace_id = t.workspace_id AND k.api_key_id = t.api_
 WHERE t.workspace_id = $1 AND t.termination_id = $2
 
 -- name: receipts
--- Newest first; $2 is the last one of the page before, $3 an optional state.
+-- Newest first, along the primary key: $2 and $3 a range of ids (the first is inside, the second is not), $4 a state, $5 a level,
+-- $6 a text as it is, $7 a part and $8 a beginning as patterns; all three are null together. Orders are few beside calls.
 SELECT t.termination_id, t.level, t.selector, t.reason, t.ongoing, t.suppress, t.state, t.created_at, t.settled_at,
     t.cancelled_count, t.left_ongoing_count, t.retry_barred_count, t.hung_up_count, t.suppressed_count,
     t.api_key_id, k.name AS api_key_name, k.prefix AS api_key_prefix
 FROM termination t
 LEFT JOIN api_key k ON k.workspace_id = t.workspace_id AND k.api_key_id = t.api_key_id
-WHERE t.workspace_id = $1 AND ($2::uuid IS NULL OR t.termination_id < $2) AND ($3::text IS NULL OR t.state = $3)
+WHERE t.workspace_id = $1 AND t.termination_id >= $2 AND t.termination_id < $3
+  AND ($4::text IS NULL OR t.state = $4) AND ($5::text IS NULL OR t.level = $5)
+  AND (
+      $6::text IS NULL
+      OR t.termination_id::text LIKE $8
+      OR t.reason ILIKE $7
+      OR k.name ILIKE $7
+      OR t.selector ->> 'campaign_id' LIKE $8
+      OR t.selector ->> 'agent_id' LIKE $8
+      OR t.selector -> 'mobile_numbers' ? $6
+      OR t.selector -> 'call_ids' ? lower($6)
+      OR EXISTS (
+          SELECT FROM campaign c
+          WHERE c.workspace_id = $1 AND c.campaign_id = (t.selector ->> 'campaign_id')::uuid AND c.name ILIKE $7
+      )
+      OR EXISTS (
+          SELECT FROM agent a
+          WHERE a.workspace_id = $1 AND a.agent_id = (t.selector ->> 'agent_id')::uuid AND a.display_name ILIKE $7
+      )
+  )
 ORDER BY t.termination_id DESC
-LIMIT $4
+LIMIT $9
 
 -- name: claim_idempotency_key
 -- A row is the right to give this order. Whoever comes second waits here for the first to commit or to roll back. A key that is

@@ -30,6 +30,12 @@ FROM suppression_stage t
 ORDER BY t.called_number
 ON CONFLICT DO NOTHING
 
+-- name: count_staged
+-- One join: the planner hashes the smaller side.
+SELECT count(*)
+FROM suppression_stage t
+JOIN suppression s ON s.workspace_id = $1 AND s.mobile_number = t.called_number
+
 -- name: page
 SELECT s.mobile_number, s.reason, s.created_at, s.termination_id, s.api_key_id
 FROM suppression s
