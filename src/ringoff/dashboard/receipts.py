@@ -1,28 +1,67 @@
-"""Receipts: the list, and one as a page that settles while it is looked at."""
+"""Receipts: searched, one as a page that settles while it is looked at, and the same as JSON and CSV."""
 
+from collections.abc import AsyncIterator, Sequence
+from datetime import time
+from typing import Any, Final
 from uuid import UUID
 
-from starlette.responses import Response
+import msgspec
+from starlette.responses import Response, StreamingResponse
 
+from ringoff.api.bodies import convert, require_storable
+from ringoff.api.errors import located
+from ringoff.api.fields import instant_of
+from ringoff.api.native.terminations import ReceiptQuery, call_view, covered_lines, receipt_view
 from ringoff.dashboard.streams import stream
 from ringoff.dashboard.table import PageTable
-from ringoff.dashboard.visit import Visit
-from ringoff.domain.errors import NotFound
+from ringoff.dashboard.visit import SECURITY_HEADERS, Visit
+from ringoff.domain.errors import InvalidInput, NotFound
 from ringoff.domain.identifiers import CallId, TerminationId
+from ringoff.domain.receipt_filter import ReceiptFilter
+from ringoff.domain.records import CoveredCall, Receipt
+from ringoff.domain.termination import Level
 from ringoff.operations import receipts
 
 PAGES = PageTable()
-CALLS_SHOWN_MAX = 50
-PAGE_MAX = 50
+CALLS_SHOWN_MAX: Final = 50
+PAGE_MAX: Final = 50
+_SEARCHED: Final = ("text", "state", "level", "given_from", "given_to", "cursor")
 
 
 @PAGES.get("/receipts")
 async def list_page(visit: Visit) -> Response:
-    before = _id(visit.asked("before"))
-    state = visit.asked("state") if visit.asked("state") in {"settling", "settled"} else None
-    page = await receipts.list_receipts(visit.store, visit.principal, before, state, PAGE_MAX)
+    asked = {name: visit.asked(name) for name in _SEARCHED}
+    try:
+        page: Sequence[Receipt] = await receipts.search_receipts(visit.store, visit.principal, _wanted(asked))
+        complaint = None
+    except InvalidInput as error:
+        page, complaint = (), located(error)
     older = str(page[-1].termination_id) if len(page) == PAGE_MAX else None
-    return visit.show("receipts.html", receipts=page, older=older, state=state)
+    return visit.show(
+        "receipts.html",
+        status=200 if complaint is None else 400,
+        receipts=page,
+        older=older,
+        asked=asked,
+        complaint=complaint,
+        levels=list(Level),
+    )
+
+
+# Before the page, whose path would take the suffix for a part of the id.
+@PAGES.get("/receipts/{termination_id:uuid}.json")
+async def receipt_json(visit: Visit) -> Response:
+    """The receipt with all calls that it covers, for an auditor's own programs."""
+    receipt = await receipts.receipt(visit.store, visit.principal, _path_id(visit))
+    pages = receipts.every_covered_call(visit.store, visit.principal, receipt.termination_id)
+    return _attached(visit, _json(receipt, pages), "json", "application/json")
+
+
+@PAGES.get("/receipts/{termination_id:uuid}.csv")
+async def receipt_csv(visit: Visit) -> Response:
+    """The calls that it covers, of which no cell is a formula."""
+    pages = receipts.every_covered_call(visit.store, visit.principal, _path_id(visit))
+    return _attached(visit, covered_lines(await anext(pages), pages), "csv", "text/csv")
 
 
 @PAGES.get("/receipts/{termination_id}")
@@ -56,6 +95,45 @@ def asked_id(visit: Visit) -> TerminationId:
     if termination_id is None:
         raise NotFound("Termination not found", field="termination_id")
     return termination_id
+
+
+def _wanted(asked: dict[str, str]) -> ReceiptFilter:
+    """What the form asks for, read as the API reads it; empty fields ask for nothing."""
+    given = {name: value for name, value in asked.items() if value}
+    require_storable(given)
+    query: ReceiptQuery = convert(given, ReceiptQuery, strict=False)
+    return ReceiptFilter(
+        text=query.text,
+        state=query.state,
+        level=query.level,
+        start_at=instant_of(query.given_from, "given_from", time.min),
+        end_at=instant_of(query.given_to, "given_to", time.max),
+        before=None if query.cursor is None else TerminationId(query.cursor),
+        limit=PAGE_MAX,
+    )
+
+
+async def _json(receipt: Receipt, pages: AsyncIterator[Sequence[CoveredCall]]) -> AsyncIterator[bytes]:
+    fields: dict[str, Any] = msgspec.to_builtins(receipt_view(receipt))
+    yield msgspec.json.encode(fields)[:-1] + b',"calls":['
+    is_first = True
+    async for page in pages:
+        rows = b",".join(msgspec.json.encode(call_view(call)) for call in page)
+        if rows:
+            yield rows if is_first else b"," + rows
+            is_first = False
+    yield b"]}"
+
+
+def _attached(visit: Visit, content: AsyncIterator[Any], suffix: str, media_type: str) -> Response:
+    name = f"receipt-{_path_id(visit)}.{suffix}"
+    headers = {**SECURITY_HEADERS, "Content-Disposition": f'attachment; filename="{name}"'}
+    return StreamingResponse(content, media_type=media_type, headers=headers)
+
+
+def _path_id(visit: Visit) -> TerminationId:
+    termination_id: UUID = visit.request.path_params["termination_id"]
+    return TerminationId(termination_id)
 
 
 def _id(text: str) -> TerminationId | None:
