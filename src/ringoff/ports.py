@@ -184,9 +184,6 @@ class WorkspaceStore(Protocol):
     async def numbers(self, workspace_id: WorkspaceId) -> Sequence[tuple[CallingNumber, int]]:
         """Numbers with the count of dial attempts that showed them."""
 
-    async def own_numbers(self, workspace_id: WorkspaceId, limit: int) -> Sequence[CallingNumber]:
-        """The first numbers, in their order, without counting anything."""
-
     async def numbers_matching(
         self, workspace_id: WorkspaceId, numbers_or_ids: Sequence[str]
     ) -> Mapping[str, CallingNumber]:

@@ -162,6 +162,18 @@ async def test_the_settings_of_the_form_are_those_of_the_campaign(
     assert "10:00 Europe/Oslo" in page.text
 
 
+async def test_suppressed_numbers_are_told_of_before_they_are_skipped(
+    browser: httpx2.AsyncClient, visitor: Visitor, tenant: Tenant
+) -> None:
+    added = await browser.post(
+        f"{NATIVE}/suppressions", headers=tenant.headers, json={"mobile_numbers": ["+14155550102"]}
+    )
+    assert added.status_code in (200, 201), added.text
+    seen = await _send(browser, await _filled(visitor, tenant), CSV + "+14155550101,Ada again,Acme,Oslo\n")
+    assert "suppressed 1 stored, never rung" in seen.text
+    assert "invalid 2 1 twice in the file" in seen.text
+
+
 async def test_a_script_gets_the_part_alone_and_nothing_is_stored(
     browser: httpx2.AsyncClient, visitor: Visitor, tenant: Tenant
 ) -> None:

@@ -28,9 +28,8 @@ from ringoff.domain.identifiers import AgentId, CampaignId
 from ringoff.operations import agents
 from ringoff.operations.csv_columns import ALWAYS_THERE
 from ringoff.operations.csv_header import START_BYTES, guessed_columns, header_of
-from ringoff.operations.csv_report import ReadOptions
+from ringoff.operations.list_preview import ListPreview, preview_list
 from ringoff.operations.targets import offered
-from ringoff.operations.uploads import CsvUpload, UploadReport
 
 PAGES = PageTable()
 CHANGED: Final = "this is not what the preview showed: file, columns or country code have changed. Look again."
@@ -44,7 +43,7 @@ class Preview:
     header: Sequence[str]
     variables: Sequence[str]
     """To be fed by columns: the number, the name, and what the agent knows besides."""
-    report: UploadReport | None = None
+    report: ListPreview | None = None
     complaints: Sequence[str] = ()
 
 
@@ -116,7 +115,7 @@ async def _previewed(visit: Visit, given: UploadForm, file: UploadFile) -> tuple
     complaints = list(upload_form.complaints(form, visit.dashboard.services.clock))
     variables = [*ALWAYS_THERE]
     header: Sequence[str] = ()
-    report: UploadReport | None = None
+    report: ListPreview | None = None
     try:
         if form.agent_id and not complaints:
             agent = await agents.read_agent(visit.store, visit.principal, AgentId(UUID(form.agent_id)))
@@ -127,28 +126,17 @@ async def _previewed(visit: Visit, given: UploadForm, file: UploadFile) -> tuple
         header = header_of(await file.read(START_BYTES))
         form = replace(form, columns=guessed_columns(header, variables) | form.variables_map)
         if not complaints:
-            report = await _read_over(visit, form, file)
+            await file.seek(0)
+            report = await preview_list(visit.store, visit.principal, form.country_code, form.variables_map, file.file)
+            if not report.valid_count:
+                raise InvalidInput(f"No valid rows: none of the {report.total_count:,} rows is valid", field="file")
     except RingoffError as error:
         complaints.append(located(error))
-    mark = "" if report is None else await asyncio.to_thread(upload_form.mark_of, form, file.file)
-    rows = "" if report is None else str(report.total_rows)
-    return replace(form, previewed=mark, row_count=rows), Preview(header, variables, report, complaints)
-
-
-async def _read_over(visit: Visit, form: UploadForm, file: UploadFile) -> UploadReport:
-    """Read the whole file as the upload would, and keep nothing of it."""
-    options = ReadOptions(
-        workspace_id=visit.principal.workspace_id,
-        campaign_id=visit.principal.workspace_id,
-        variables_map=form.variables_map,
-        country_code=form.country_code,
-        remove_invalid_rows=True,
-    )
-    await file.seek(0)
-    async with CsvUpload(file.file, options) as upload:
-        async for _rows in upload.rows():
-            pass
-        return upload.report
+    if report is None or complaints:
+        return replace(form, previewed="", row_count=""), Preview(header, variables, report, complaints)
+    mark = await asyncio.to_thread(upload_form.mark_of, form, file.file)
+    form = replace(form, previewed=mark, row_count=str(report.total_count))
+    return form, Preview(header, variables, report, complaints)
 
 
 @asynccontextmanager

@@ -42,7 +42,7 @@ class Callers:
 async def callers(store: Store, principal: Principal) -> Callers:
     """The numbers, pools and trunks of the workspace; no attempt is counted."""
     async with store.transaction() as tx:
-        numbers = await tx.workspaces.own_numbers(principal.workspace_id, NUMBERS_OFFERED_MAX)
+        numbers = await tx.workspaces.numbers_uncounted(principal.workspace_id)
         pools = await tx.number_pools.pools(principal.workspace_id)
         trunks = await tx.workspaces.trunks(principal.workspace_id)
-    return Callers(numbers, pools, {trunk.trunk_id: trunk.name for trunk in trunks})
+    return Callers(numbers[:NUMBERS_OFFERED_MAX], pools, {trunk.trunk_id: trunk.name for trunk in trunks})

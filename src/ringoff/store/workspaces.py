@@ -186,9 +186,6 @@ class PostgresWorkspaces:
         rows = await self._connection.fetch(_SQL["numbers"], workspace_id)
         return [(_number(row), row["call_count"]) for row in rows]
 
-    async def own_numbers(self, workspace_id: WorkspaceId, limit: int) -> Sequence[CallingNumber]:
-        return [_number(row) for row in await self._connection.fetch(_SQL["own_numbers"], workspace_id, limit)]
-
     async def numbers_matching(
         self, workspace_id: WorkspaceId, numbers_or_ids: Sequence[str]
     ) -> Mapping[str, CallingNumber]:

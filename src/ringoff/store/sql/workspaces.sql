@@ -196,13 +196,6 @@ FROM number n
 WHERE n.workspace_id = $1
 ORDER BY n.created_at, n.number_id
 
--- name: own_numbers
-SELECT n.number_id, n.workspace_id, n.number, n.display_name, n.trunk_id, n.agent_id, n.created_at, n.number_pool_id, n.cps_max
-FROM number n
-WHERE n.workspace_id = $1
-ORDER BY n.number
-LIMIT $2
-
 -- name: numbers_matching
 SELECT g.given, n.number_id, n.workspace_id, n.number, n.display_name, n.trunk_id, n.agent_id, n.created_at, n.number_pool_id, n.cps_max
 FROM unnest($2::text[]) AS g (given)
