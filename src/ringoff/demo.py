@@ -86,7 +86,8 @@ A demo campaign dials {len(AREA_CODES) * len(LINES)} fictitious numbers on the s
   URL  {url}
   key  {key}
 
-Terminate it from another terminal; nothing rings after the answer:
+Open the URL in a browser, sign in with the key, and watch it. Terminate it there (press t), or from another terminal;
+nothing rings after the answer:
 
   curl -X PATCH {url}/ca/api/v0/campaign/terminate -H 'X-API-KEY: {key}' -H 'Content-Type: application/json' -d '{body}'
 """

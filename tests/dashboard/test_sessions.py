@@ -26,6 +26,14 @@ async def test_whoever_is_not_signed_in_is_sent_to_sign_in_and_back(
     assert (await browser.get("/receipts?state=settled")).status_code == 200
 
 
+@pytest.mark.parametrize(("scheme", "is_secure"), [("https", True), ("http", False)])
+async def test_over_tls_the_cookie_is_for_tls_only(
+    browser: httpx2.AsyncClient, tenant: Tenant, scheme: str, is_secure: bool
+) -> None:
+    response = await browser.post(f"{scheme}://ringoff.test/login", data={"api_key": tenant.key})
+    assert ("secure" in response.headers["set-cookie"].lower().split("; ")) is is_secure
+
+
 async def test_a_key_that_opens_nothing_signs_nobody_in(browser: httpx2.AsyncClient, tenant: Tenant) -> None:
     for key in ("", "ringoff_live_no", tenant.key + "x", "x" * 5000):
         response = await browser.post("/login", data={"api_key": key})
