@@ -141,12 +141,17 @@ def theme_of(request: Request) -> str | None:
 
 
 def require_own_site(request: Request) -> None:
-    """Refuse a POST that a browser says comes from another site, before anything of it is read."""
+    """Refuse a POST that a browser says comes from another site, before anything of it is read.
+
+    ``Sec-Fetch-Site`` is the browser's own judgement (W3C Fetch Metadata), and right behind a proxy that changes the host.
+    """
     site = request.headers.get("sec-fetch-site")
-    if site is not None and site not in {"same-origin", "none"}:
-        raise ForeignForm
     origin = request.headers.get("origin")
-    if origin is not None and urlsplit(origin).netloc != request.headers.get("host", ""):
+    if site is not None:
+        is_own = site in {"same-origin", "none"}
+    else:
+        is_own = origin is None or urlsplit(origin).netloc == request.headers.get("host", "")
+    if not is_own:
         raise ForeignForm
 
 
