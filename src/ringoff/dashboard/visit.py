@@ -143,7 +143,8 @@ def theme_of(request: Request) -> str | None:
 def require_own_site(request: Request) -> None:
     """Refuse a POST that a browser says comes from another site, before anything of it is read.
 
-    ``Sec-Fetch-Site`` is the browser's own judgement (W3C Fetch Metadata); a proxy that changes the host does not harm it.
+    ``Sec-Fetch-Site`` is the browser's own judgement (W3C Fetch Metadata), also behind a proxy that
+    changes the host.
     """
     site = request.headers.get("sec-fetch-site")
     origin = request.headers.get("origin")
