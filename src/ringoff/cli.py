@@ -5,10 +5,11 @@ import os
 import sys
 from collections.abc import Coroutine
 from io import TextIOWrapper
+from json import dumps
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from cyclopts import App, CycloptsError, Group
+from cyclopts import App, CycloptsError, Group, Parameter
 
 from ringoff import __version__
 from ringoff.commands.ending import FAILED, MISUSED, OK, Ended
@@ -73,7 +74,7 @@ def run(arguments: list[str]) -> int:
     except (RingoffError, OSError) as error:
         return _complain(_words(error), MISUSED if isinstance(error, InvalidInput) else FAILED)
     except KeyboardInterrupt:
-        code = FAILED
+        return _complain("interrupted", FAILED)
     return code if isinstance(code, int) else OK
 
 
@@ -122,7 +123,11 @@ def dispatch(*, data_dir: Path | None = None) -> int:
 
 @key_app.command(name="create")
 def create_key(
-    *, workspace: str | None = None, name: str = "Made by ringoff key create", data_dir: Path | None = None
+    *,
+    workspace: str | None = None,
+    name: str = "Made by ringoff key create",
+    json: Annotated[bool, Parameter(negative="")] = False,
+    data_dir: Path | None = None,
 ) -> int:
     """Make an API key and print it, once.
 
@@ -132,6 +137,8 @@ def create_key(
         Its name; a new name makes a new workspace. Without it, the first workspace.
     name
         What the key is for.
+    json
+        Print it as JSON.
     data_dir
         Directory of the embedded PostgreSQL, unless RINGOFF_DATABASE_URL is set.
     """
@@ -139,17 +146,20 @@ def create_key(
     from ringoff import wiring
 
     async def create() -> None:
-        _say(await wiring.create_key(settings, workspace, name))
+        key = await wiring.create_key(settings, workspace, name)
+        _say(dumps({"api_key": key}) if json else key)
 
     return _run(create())
 
 
 @app.command(group=_HERE)
-def doctor(*, data_dir: Path | None = None) -> int:
+def doctor(*, json: Annotated[bool, Parameter(negative="")] = False, data_dir: Path | None = None) -> int:
     """Look at database, durability, migrations, carrier and invariants; change nothing.
 
     Parameters
     ----------
+    json
+        Print each check as JSON, on a line of its own.
     data_dir
         Directory of the embedded PostgreSQL, unless RINGOFF_DATABASE_URL is set.
     """
@@ -160,7 +170,10 @@ def doctor(*, data_dir: Path | None = None) -> int:
 
     async def report() -> None:
         async for check in run_checks(settings):
-            _say(f"{'ok  ' if check.is_good else 'BAD '} {check.name}: {check.words}")
+            if json:
+                _say(dumps({"is_good": check.is_good, "name": check.name, "words": check.words}))
+            else:
+                _say(f"{'ok  ' if check.is_good else 'BAD '} {check.name}: {check.words}")
             if not check.is_good:
                 bad.append(check.name)
 
@@ -222,8 +235,10 @@ def _text(path: Path | None) -> str | None:
     return None if path is None else str(path)
 
 
-def _say(line: str) -> None:
-    print(line, flush=True)
+def _say(lines: str) -> None:
+    # Names of trunks and words of carriers are among them.
+    for line in lines.split("\n"):
+        print(plain(line), flush=True)
 
 
 def _say_wrong(message: str) -> None:

@@ -15,6 +15,7 @@ from tests.acceptance.client import CALLING_NUMBER, Client, csv_of, numbers
 from tests.support.processes import RINGOFF, ServerProcess
 from tests.support.terminal import CTRL_C, Terminal
 
+HOSTILE = "\x1b]0;owned\x07\x1b[2J[red]\u202eName"
 ANSWERS, BUSY = "+919876540001", "+919876540002"
 
 
@@ -110,6 +111,26 @@ def test_the_latest_receipts_are_listed(server: ServerProcess, here: dict[str, s
     assert (given["state"], given["counts"]["cancelled"]) == ("settled", 2)
     assert document(server, here, "receipt")[0]["termination_id"] == given["termination_id"]
     assert given["termination_id"] in server.command("receipt", **here).stdout
+
+
+def test_texts_of_agents_and_orders_are_only_text(server: ServerProcess, here: dict[str, str]) -> None:
+    client = Client(server)
+    agent_id = client.another_agent()
+    renamed = server.http.patch(f"/ca/api/v0/public/agent/{agent_id}", json={"agent_name": HOSTILE})
+    assert renamed.status_code == 200, renamed.text
+    later = {"scheduled_at": "2040-01-01T10:00:00", "timezone": "UTC"}
+    asked = {"name": HOSTILE, "mobile_number": ANSWERS, "agent_id": agent_id, "from_number": CALLING_NUMBER}
+    call_id = client.post("/calling/outbound/individual", asked | {"call_config": {"call_time": later}})["data"][
+        "call_id"
+    ]
+    order = {"call_ids": [call_id], "reason": HOSTILE}
+    given = server.http.post("/api/v1/terminations", json=order).json()
+    for command in (["receipt", given["termination_id"]], ["history", "--agent-id", agent_id]):
+        with Terminal(*command, variables=here, columns=200) as terminal:
+            assert terminal.exit_code() == 0
+            assert "[red]" in terminal.written
+            for sequence in (b"\x1b]", b"\x1b[2J", "\u202e".encode()):
+                assert sequence not in terminal.raw
 
 
 def test_bash_completes_the_commands(capsys: pytest.CaptureFixture[str]) -> None:

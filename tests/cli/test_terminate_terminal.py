@@ -1,12 +1,13 @@
 """`ringoff terminate` as somebody sees it: a table, a question, the id, then the bar."""
 
 import json
+import signal
 
 import pytest
 
 from tests.acceptance.client import Client, csv_of, numbers
 from tests.support.processes import ServerProcess
-from tests.support.terminal import CTRL_C, Terminal
+from tests.support.terminal import Terminal
 
 HOSTILE = "\x1b]0;owned\x07\x1b[2J[red]\u202eName"
 
@@ -75,11 +76,14 @@ def test_a_large_order_needs_its_number_typed(server: ServerProcess, here: dict[
     assert Client(server).status_count(campaign_id, "cancelled") == 1_000
 
 
-def test_ctrl_c_while_it_settles_takes_nothing_back_and_says_so(server: ServerProcess, here: dict[str, str]) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interruption_while_it_settles_takes_nothing_back_and_says_so(
+    server: ServerProcess, here: dict[str, str], number: signal.Signals
+) -> None:
     campaign_id = waiting(server, 3_000)
     with Terminal("terminate", "--campaign-id", campaign_id, "--yes", variables=here) as terminal:
         terminal.wait_for("settling")
-        terminal.type(CTRL_C)
+        terminal.send(number)
         assert terminal.exit_code() == 0
         assert "The order is carried out and holds" in terminal.shown
         assert "X-Termination-Id: " in terminal.written

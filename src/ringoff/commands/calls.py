@@ -5,13 +5,13 @@ from typing import Annotated, Any, Final
 import msgspec
 from cyclopts import Parameter
 
-from ringoff.client import ClientError, RingoffClient, ServerFailed, Unreachable
-from ringoff.client.answers import CallDetails, StartedCall
+from ringoff.client import ClientError, RingoffClient
+from ringoff.client.answers import CallDetails
 from ringoff.commands.desk import Desk, Flag, Json, Several
 from ringoff.commands.desk import wait as wait_a_moment
-from ringoff.commands.ending import FAILED, MISUSED, OK, UNREACHABLE, Ended
+from ringoff.commands.ending import FAILED, MISUSED, OK, Ended
 from ringoff.commands.safe_text import plain
-from ringoff.commands.server import HERE, Server, connected
+from ringoff.commands.server import HERE, Server, connected, fate_told
 
 _LOOK_EVERY_S: Final = 0.5
 _FAILURES_MAX: Final = 10
@@ -66,7 +66,8 @@ def call(
         "call_config": _due(at, timezone),
     }
     with connected(server) as api:
-        started = _start(api, fields)
+        with fate_told("whether it rings is unknown: look at `ringoff history` before you call again"):
+            started = api.calls.start(**fields)
         if not json:
             desk.say(f"Call: {started.call_id}")
         if wait:
@@ -98,18 +99,6 @@ def _variables(given: list[str]) -> dict[str, str]:
             raise Ended(f"--var {pair!r} must be NAME=VALUE", MISUSED)
         variables[variable] = value
     return variables
-
-
-def _start(api: RingoffClient, fields: dict[str, Any]) -> StartedCall:
-    words = "whether it rings is unknown: look at `ringoff history` before you call again"
-    try:
-        return api.calls.start(**fields)
-    except KeyboardInterrupt:
-        raise Ended(f"interrupted before the answer; {words}", UNREACHABLE) from None
-    except (ServerFailed, Unreachable) as error:
-        if isinstance(error, Unreachable) and not error.was_sent:
-            raise
-        raise Ended(f"{error.message}; {words}", UNREACHABLE) from error
 
 
 def _until_its_end(api: RingoffClient, call_id: str, desk: Desk) -> CallDetails:

@@ -12,13 +12,13 @@ import msgspec
 from cyclopts import Parameter
 from rich.progress import DownloadColumn, Progress, TaskID, TransferSpeedColumn
 
-from ringoff.client import BadRequest, ClientError, RingoffClient, ServerFailed, Unreachable
+from ringoff.client import BadRequest, ClientError, RingoffClient, Unreachable
 from ringoff.client.answers import LargeList
 from ringoff.clock import SystemClock
 from ringoff.commands.contacts import LARGE_FROM_BYTES, file_of, variables_of
 from ringoff.commands.desk import Desk, Flag, Json, Several, wait
-from ringoff.commands.ending import FAILED, MISUSED, OK, UNREACHABLE, Ended
-from ringoff.commands.server import HERE, Server, connected
+from ringoff.commands.ending import FAILED, MISUSED, OK, Ended
+from ringoff.commands.server import HERE, Server, connected, fate_told
 
 _LOOK_EVERY_S: Final = 0.5
 _FAILURES_MAX: Final = 5
@@ -142,7 +142,7 @@ def sending(bars: Progress, task: TaskID, then: str) -> Any:
 
 
 def _upload_small(api: RingoffClient, file: Path, fields: dict[str, Any], desk: Desk, *, is_json: bool) -> int:
-    with _fate_told(), desk.bar(DownloadColumn(), TransferSpeedColumn()) as bars:
+    with _upload_told(), desk.bar(DownloadColumn(), TransferSpeedColumn()) as bars:
         task = bars.add_task("uploading", total=None)
         saved = api.campaigns.save(file, **fields, progress=sending(bars, task, "the server reads it"))
     if is_json:
@@ -155,7 +155,7 @@ def _upload_small(api: RingoffClient, file: Path, fields: dict[str, Any], desk: 
 
 
 def _upload_large(api: RingoffClient, file: Path, fields: dict[str, Any], desk: Desk, *, is_json: bool) -> int:
-    with _fate_told(), desk.bar(DownloadColumn(), TransferSpeedColumn()) as bars:
+    with _upload_told(), desk.bar(DownloadColumn(), TransferSpeedColumn()) as bars:
         task = bars.add_task("uploading", total=None)
         accepted = api.large_lists.upload(file, **fields, progress=sending(bars, task, "the server keeps it"))
     campaign_id = accepted.bulk_list_id
@@ -238,17 +238,11 @@ def _next(campaign_id: str | None) -> str:
 
 
 @contextmanager
-def _fate_told() -> Iterator[None]:
+def _upload_told() -> Iterator[None]:
     """One that is refused has made no campaign, and one whose answer is lost perhaps has."""
-    words = "whether there is a draft now is unknown: `ringoff campaign list` before you upload it again"
-    try:
-        yield
-    except KeyboardInterrupt:
-        raise Ended(f"interrupted; {words}", UNREACHABLE) from None
-    except BadRequest as error:
-        advice = next((advice for part, advice in _ADVICE.items() if part in error.message), "")
-        raise Ended(f"{error.message}{advice}. Nothing was registered", FAILED) from error
-    except (ServerFailed, Unreachable) as error:
-        if isinstance(error, Unreachable) and not error.was_sent:
-            raise
-        raise Ended(f"{error.message}; {words}", UNREACHABLE) from error
+    with fate_told("whether there is a draft now is unknown: `ringoff campaign list` before you upload it again"):
+        try:
+            yield
+        except BadRequest as error:
+            advice = next((advice for part, advice in _ADVICE.items() if part in error.message), "")
+            raise Ended(f"{error.message}{advice}. Nothing was registered", FAILED) from error

@@ -1,6 +1,7 @@
 """`ringoff campaign`: list, upload, start, watch, pause, resume and end."""
 
 from itertools import islice
+from typing import Final
 
 import msgspec
 from cyclopts import App
@@ -10,10 +11,11 @@ from ringoff.commands.campaign_upload import upload, verification
 from ringoff.commands.campaign_watch import look_on, watch
 from ringoff.commands.desk import Desk, Flag, Json, Several, Yes
 from ringoff.commands.ending import MISUSED, OK, Ended
-from ringoff.commands.server import HERE, Server, connected
+from ringoff.commands.server import HERE, Server, connected, fate_told
 from ringoff.commands.terminate import confirm, require_somebody
 
-_NUMBERS_SHOWN_MAX = 10
+_NUMBERS_SHOWN_MAX: Final = 10
+_UNKNOWN: Final = "whether it was carried out is unknown: `ringoff campaign list` shows it"
 
 campaign_app = App(name="campaign")
 campaign_app.command(upload)
@@ -73,9 +75,10 @@ def start(
             there = ", ".join(number.number for number in api.numbers.list()[:_NUMBERS_SHOWN_MAX])
             raise Ended(f"give --from-number or --number-pool-id; the workspace has {there or 'no number'}", MISUSED)
         draft = api.native.campaigns.get(campaign_id)
-        api.campaigns.start_v2(
-            agent_id=draft.agent_id, list_id=campaign_id, from_numbers=from_number, number_pool_id=number_pool_id
-        )
+        with fate_told(_UNKNOWN):
+            api.campaigns.start_v2(
+                agent_id=draft.agent_id, list_id=campaign_id, from_numbers=from_number, number_pool_id=number_pool_id
+            )
         return _tell(api.native.campaigns.get(campaign_id), desk, is_json=json and not watch) or (
             look_on(api, campaign_id, desk, is_json=json) if watch else OK
         )
@@ -90,7 +93,7 @@ def pause(campaign_id: str, *, json: Json = False, server: Server = HERE) -> int
     campaign_id
         As `ringoff campaign list` shows it.
     """
-    with connected(server) as api:
+    with connected(server) as api, fate_told(_UNKNOWN):
         return _tell(api.native.campaigns.pause(campaign_id), Desk(), is_json=json)
 
 
@@ -103,7 +106,7 @@ def resume(campaign_id: str, *, json: Json = False, server: Server = HERE) -> in
     campaign_id
         As `ringoff campaign list` shows it.
     """
-    with connected(server) as api:
+    with connected(server) as api, fate_told(_UNKNOWN):
         return _tell(api.native.campaigns.resume(campaign_id), Desk(), is_json=json)
 
 
@@ -124,7 +127,8 @@ def end(campaign_id: str, *, yes: Yes = False, json: Json = False, server: Serve
             found = api.native.campaigns.get(campaign_id)
             pending, _total = _counts(found)
             confirm(desk, pending, f"{pending:,} waiting calls of {found.name}, and the campaign for good", "ended")
-        ended = api.native.campaigns.end(campaign_id)
+        with fate_told(_UNKNOWN):
+            ended = api.native.campaigns.end(campaign_id)
     if not json and ended.termination_id:
         desk.say(f"X-Termination-Id: {ended.termination_id}")
     return _tell(ended, desk, is_json=json)

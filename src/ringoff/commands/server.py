@@ -84,6 +84,20 @@ def connected(server: Server) -> Iterator[RingoffClient]:
             raise ended(error) from error
 
 
+@contextmanager
+def fate_told(unknown: str) -> Iterator[None]:
+    """Around a request that changes something: ``unknown`` says what to do when its answer did not come."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise Ended(f"interrupted before the answer; {unknown}", UNREACHABLE) from None
+    except (ServerFailed, Unreachable, Unreadable) as error:
+        if isinstance(error, Unreachable) and not error.was_sent:
+            raise
+        status = f"{error.status} " if error.status else ""
+        raise Ended(f"{status}{error.message}; {unknown}", UNREACHABLE) from error
+
+
 def ended(error: ClientError) -> Ended:
     """What went wrong, what to do about it, and the code for it."""
     code, advice = FAILED, ""

@@ -33,9 +33,15 @@ def follow(api: RingoffClient, receipt: Receipt, desk: Desk, expected: int | Non
                     if failures == _FAILURES_MAX:
                         desk.note(f"{CARRIED_OUT} Its settling cannot be followed: {error.message}")
                         return receipt
-                bars.update(task, completed=receipt["counts"]["cancelled"])
-            done = receipt["counts"]["cancelled"]
+                bars.update(task, completed=_done(receipt))
+            done = _done(receipt)
             bars.update(task, description="settled", completed=max(done, 1), total=max(done, 1))
     except KeyboardInterrupt:
         desk.note(f"{CARRIED_OUT} Only the looking on was interrupted.")
     return receipt
+
+
+def _done(receipt: Receipt) -> int:
+    counts = receipt["counts"]
+    done: int = counts["cancelled"] + counts["hung_up"]
+    return done

@@ -182,7 +182,8 @@ def _ask(api: RingoffClient, body: Mapping[str, object], desk: Desk) -> int | No
         return None
     count: int = found["terminable_count"]
     if not count and not found.get("is_verifying"):
-        raise Ended("No terminable calls found for these parameters; nothing was terminated", FAILED)
+        advice = "; `ringoff suppress add` puts numbers on the list without an order" if body.get("suppress") else ""
+        raise Ended(f"No terminable calls found for these parameters; nothing was terminated{advice}", FAILED)
     _show_table(found, body, desk)
     calls = f"{count:,} call{'s' if count != 1 else ''}"
     if found.get("is_verifying"):

@@ -1,0 +1,141 @@
+"""`ringoff terminate` when the server fails or does not answer: the words never promise what nobody knows."""
+
+import json
+import re
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Event, Thread
+from typing import Any, ClassVar
+
+import pytest
+
+from tests.support.terminal import CTRL_C, Terminal
+
+RECEIPT: dict[str, Any] = {
+    "termination_id": "the-receipt",
+    "suppress": False,
+    "state": "settling",
+    "counts": {"cancelled": 0, "left_ongoing": 0, "retry_barred": 0, "hung_up": 0, "suppressed": 0},
+}
+AWAY = (503, {"error": {"code": "database_unavailable", "message": "the database is away"}})
+PREVIEW = "/api/v1/terminations/preview"
+ORDERS = "/api/v1/terminations"
+
+
+class Troubled(BaseHTTPRequestHandler):
+    """Answers what it was told to for each path; a path without an answer is held until the test is over."""
+
+    answers: ClassVar[dict[str, tuple[int, dict[str, Any]]]] = {}
+    asked: ClassVar[list[tuple[str, str | None]]] = []
+    arrived: ClassVar[Event]
+    over: ClassVar[Event]
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self.do_GET()
+
+    def do_GET(self) -> None:
+        path = self.path.partition("?")[0]
+        self.asked.append((path, self.headers["Idempotency-Key"]))
+        if path not in self.answers:
+            self.arrived.set()
+            self.over.wait()
+            return
+        status, body = self.answers[path]
+        content = json.dumps(body).encode()
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+    def log_message(self, format: str, *arguments: object) -> None:
+        """Quiet."""
+
+
+@pytest.fixture
+def troubled() -> Iterator[tuple[type[Troubled], dict[str, str]]]:
+    class OwnTroubled(Troubled):
+        answers: ClassVar[dict[str, tuple[int, dict[str, Any]]]] = {}
+        asked: ClassVar[list[tuple[str, str | None]]] = []
+        arrived: ClassVar[Event] = Event()
+        over: ClassVar[Event] = Event()
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), OwnTroubled)
+    thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    yield OwnTroubled, {"RINGOFF_URL": f"http://127.0.0.1:{server.server_port}", "RINGOFF_API_KEY": "k"}
+    OwnTroubled.over.set()
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def test_a_preview_that_fails_does_not_stand_before_the_switch(
+    troubled: tuple[type[Troubled], dict[str, str]],
+) -> None:
+    desk, here = troubled
+    desk.answers |= {PREVIEW: AWAY, ORDERS: (202, RECEIPT | {"state": "settled"})}
+    with Terminal("terminate", "--agent-id", "a", variables=here) as terminal:
+        terminal.wait_for("[y/N]")
+        assert "cannot be shown" in terminal.written
+        terminal.type("y\n")
+        assert terminal.exit_code() == 0
+        assert "X-Termination-Id: the-receipt" in terminal.shown
+
+
+def test_ctrl_c_while_the_order_is_on_its_way_names_its_key(troubled: tuple[type[Troubled], dict[str, str]]) -> None:
+    desk, here = troubled
+    with Terminal("terminate", "--agent-id", "a", "--yes", variables=here, columns=200) as terminal:
+        terminal.wait_until(desk.arrived.is_set, "the order arrives")
+        terminal.type(CTRL_C)
+        assert terminal.exit_code() == 3
+        [(path, key)] = desk.asked
+        assert path == ORDERS
+        assert f"whether it was carried out is unknown: give it again with --idempotency-key {key}" in terminal.shown
+
+
+def test_ctrl_c_before_the_question_has_terminated_nothing(troubled: tuple[type[Troubled], dict[str, str]]) -> None:
+    desk, here = troubled
+    with Terminal("terminate", "--agent-id", "a", variables=here) as terminal:
+        terminal.wait_until(desk.arrived.is_set, "the preview arrives")
+        terminal.type(CTRL_C)
+        assert terminal.exit_code() == 1
+        assert "nothing was terminated" in terminal.shown
+    assert [path for path, _key in desk.asked] == [PREVIEW]
+
+
+def test_a_server_that_goes_away_while_it_settles_takes_nothing_back(
+    troubled: tuple[type[Troubled], dict[str, str]],
+) -> None:
+    desk, here = troubled
+    desk.answers |= {ORDERS: (202, RECEIPT), f"{ORDERS}/the-receipt": AWAY}
+    with Terminal("terminate", "--agent-id", "a", "--yes", variables=here) as terminal:
+        assert terminal.exit_code() == 0
+        said = re.sub(r"\s+", " ", terminal.written)
+        assert "The order is carried out and holds" in said
+        assert "its settling cannot be followed" in said.lower()
+        assert "`ringoff receipt the-receipt` shows the final counts" in said
+
+
+def test_an_order_that_covers_nothing_is_not_asked_for(troubled: tuple[type[Troubled], dict[str, str]]) -> None:
+    desk, here = troubled
+    counts = {"registered": 0, "retry": 0, "ongoing": 2}
+    nothing = {"terminable_count": 0, "is_verifying": False, "counts": counts, "campaign_count": 0, "by_campaign": []}
+    desk.answers[PREVIEW] = (200, nothing)
+    with Terminal("terminate", "--number", "+12025550101", "--suppress", variables=here, columns=200) as terminal:
+        assert terminal.exit_code() == 1
+        assert "nothing was terminated" in terminal.shown
+        assert "ringoff suppress add" in terminal.shown
+
+
+def test_a_list_that_is_still_verified_is_asked_about_though_nothing_is_counted(
+    troubled: tuple[type[Troubled], dict[str, str]],
+) -> None:
+    desk, here = troubled
+    counts = {"registered": 0, "retry": 0, "ongoing": 0}
+    unknown = {"terminable_count": 0, "is_verifying": True, "counts": counts, "campaign_count": 0, "by_campaign": []}
+    desk.answers |= {PREVIEW: (200, unknown), ORDERS: (202, RECEIPT | {"state": "settled"})}
+    with Terminal("terminate", "--campaign-id", "k", variables=here, columns=200) as terminal:
+        terminal.wait_for("whatever comes of large lists that are still being verified? [y/N]")
+        terminal.type("y\n")
+        assert terminal.exit_code() == 0
