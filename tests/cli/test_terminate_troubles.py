@@ -1,18 +1,17 @@
 """`ringoff terminate` when the server fails or does not answer: the words never promise what nobody knows."""
 
-import json
 import re
-from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Event, Thread
-from typing import Any, ClassVar
+from typing import Any
 
 import pytest
 
 from tests.support.terminal import CTRL_C, Terminal
+from tests.support.troubled_server import Troubled
 
 RECEIPT: dict[str, Any] = {
     "termination_id": "the-receipt",
+    "level": "agent",
+    "selector": {"agent_id": "a"},
     "suppress": False,
     "state": "settling",
     "counts": {"cancelled": 0, "left_ongoing": 0, "retry_barred": 0, "hung_up": 0, "suppressed": 0},
@@ -20,54 +19,6 @@ RECEIPT: dict[str, Any] = {
 AWAY = (503, {"error": {"code": "database_unavailable", "message": "the database is away"}})
 PREVIEW = "/api/v1/terminations/preview"
 ORDERS = "/api/v1/terminations"
-
-
-class Troubled(BaseHTTPRequestHandler):
-    """Answers what it was told to for each path; a path without an answer is held until the test is over."""
-
-    answers: ClassVar[dict[str, tuple[int, dict[str, Any]]]] = {}
-    asked: ClassVar[list[tuple[str, str | None]]] = []
-    arrived: ClassVar[Event]
-    over: ClassVar[Event]
-
-    def do_POST(self) -> None:
-        self.rfile.read(int(self.headers["Content-Length"]))
-        self.do_GET()
-
-    def do_GET(self) -> None:
-        path = self.path.partition("?")[0]
-        self.asked.append((path, self.headers["Idempotency-Key"]))
-        if path not in self.answers:
-            self.arrived.set()
-            self.over.wait()
-            return
-        status, body = self.answers[path]
-        content = json.dumps(body).encode()
-        self.send_response(status)
-        self.send_header("Content-Length", str(len(content)))
-        self.end_headers()
-        self.wfile.write(content)
-
-    def log_message(self, format: str, *arguments: object) -> None:
-        """Quiet."""
-
-
-@pytest.fixture
-def troubled() -> Iterator[tuple[type[Troubled], dict[str, str]]]:
-    class OwnTroubled(Troubled):
-        answers: ClassVar[dict[str, tuple[int, dict[str, Any]]]] = {}
-        asked: ClassVar[list[tuple[str, str | None]]] = []
-        arrived: ClassVar[Event] = Event()
-        over: ClassVar[Event] = Event()
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), OwnTroubled)
-    thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    yield OwnTroubled, {"RINGOFF_URL": f"http://127.0.0.1:{server.server_port}", "RINGOFF_API_KEY": "k"}
-    OwnTroubled.over.set()
-    server.shutdown()
-    thread.join()
-    server.server_close()
 
 
 def test_a_preview_that_fails_does_not_stand_before_the_switch(
@@ -120,7 +71,14 @@ def test_a_server_that_goes_away_while_it_settles_takes_nothing_back(
 def test_an_order_that_covers_nothing_is_not_asked_for(troubled: tuple[type[Troubled], dict[str, str]]) -> None:
     desk, here = troubled
     counts = {"registered": 0, "retry": 0, "ongoing": 2}
-    nothing = {"terminable_count": 0, "is_verifying": False, "counts": counts, "campaign_count": 0, "by_campaign": []}
+    nothing = {
+        "terminable_count": 0,
+        "is_verifying": False,
+        "counts": counts,
+        "level": "campaign",
+        "campaign_count": 0,
+        "by_campaign": [],
+    }
     desk.answers[PREVIEW] = (200, nothing)
     with Terminal("terminate", "--number", "+12025550101", "--suppress", variables=here, columns=200) as terminal:
         assert terminal.exit_code() == 1
@@ -133,9 +91,37 @@ def test_a_list_that_is_still_verified_is_asked_about_though_nothing_is_counted(
 ) -> None:
     desk, here = troubled
     counts = {"registered": 0, "retry": 0, "ongoing": 0}
-    unknown = {"terminable_count": 0, "is_verifying": True, "counts": counts, "campaign_count": 0, "by_campaign": []}
+    unknown = {
+        "terminable_count": 0,
+        "is_verifying": True,
+        "counts": counts,
+        "level": "campaign",
+        "campaign_count": 0,
+        "by_campaign": [],
+    }
     desk.answers |= {PREVIEW: (200, unknown), ORDERS: (202, RECEIPT | {"state": "settled"})}
     with Terminal("terminate", "--campaign-id", "k", variables=here, columns=200) as terminal:
         terminal.wait_for("whatever comes of large lists that are still being verified? [y/N]")
         terminal.type("y\n")
         assert terminal.exit_code() == 0
+
+
+@pytest.mark.parametrize("body", [{}, {"termination_id": 1}, {"termination_id": "x", "level": "agent", "selector": 1}])
+def test_an_answer_that_is_something_else_is_no_promise(
+    troubled: tuple[type[Troubled], dict[str, str]], body: dict[str, Any]
+) -> None:
+    desk, here = troubled
+    desk.answers[ORDERS] = (200, body)
+    with Terminal("terminate", "--agent-id", "a", "--yes", variables=here, columns=250) as terminal:
+        assert terminal.exit_code() == 3
+        assert "whether it was carried out is unknown" in terminal.shown
+        assert "successfully" not in terminal.shown
+
+
+def test_words_of_the_server_are_only_text(troubled: tuple[type[Troubled], dict[str, str]]) -> None:
+    desk, here = troubled
+    desk.answers[ORDERS] = (400, {"error": {"code": "x", "message": "no \x1b]0;owned\x07\x1b[2J[red] way"}})
+    with Terminal("terminate", "--agent-id", "a", "--yes", variables=here) as terminal:
+        assert terminal.exit_code() == 1
+        assert "[2J[red]" in terminal.shown
+        assert b"\x1b" not in terminal.raw

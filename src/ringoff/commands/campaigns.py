@@ -9,7 +9,7 @@ from cyclopts import App
 from ringoff.client.native_answers import Campaign, CampaignCounts
 from ringoff.commands.campaign_upload import upload, verification
 from ringoff.commands.campaign_watch import look_on, watch
-from ringoff.commands.desk import Desk, Flag, Json, Several, Yes
+from ringoff.commands.desk import Desk, Flag, Json, Limit, Several, Yes
 from ringoff.commands.ending import MISUSED, OK, Ended
 from ringoff.commands.server import HERE, Server, connected, fate_told
 from ringoff.commands.terminate import confirm, require_somebody
@@ -24,7 +24,7 @@ campaign_app.command(watch)
 
 
 @campaign_app.command(name="list")
-def list_campaigns(*, limit: int = 50, status: str | None = None, json: Json = False, server: Server = HERE) -> int:
+def list_campaigns(*, limit: Limit = 50, status: str | None = None, json: Json = False, server: Server = HERE) -> int:
     """Campaigns, newest first.
 
     Parameters

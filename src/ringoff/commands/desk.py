@@ -8,6 +8,7 @@ from threading import Event
 from typing import Annotated, Any, Final, TextIO
 
 from cyclopts import Parameter
+from cyclopts.validators import Number
 from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn, SpinnerColumn, TaskProgressColumn, TextColumn
 from rich.table import Table
@@ -19,6 +20,8 @@ Flag = Annotated[bool, Parameter(negative="")]
 Several = Annotated[list[str] | None, Parameter(negative="")]
 Json = Annotated[bool, Parameter(name="--json", negative="", help="Print the answer as JSON.")]
 Yes = Annotated[bool, Parameter(name=("--yes", "-y"), negative="", help="Do not ask.")]
+Limit = Annotated[int, Parameter(validator=Number(gte=0))]
+"""How many; 0 for all."""
 Columns = Mapping[str, str]
 """Heading to justification."""
 

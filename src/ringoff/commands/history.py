@@ -7,7 +7,7 @@ import msgspec
 from cyclopts import Parameter
 
 from ringoff.client.answers import HistoryCall
-from ringoff.commands.desk import Desk, Json
+from ringoff.commands.desk import Desk, Json, Limit
 from ringoff.commands.ending import MISUSED, OK, Ended
 from ringoff.commands.server import HERE, Server, connected
 from ringoff.commands.spreadsheet import csv_lines
@@ -32,7 +32,7 @@ def history(
     status: str | None = None,
     from_: Annotated[str | None, Parameter(name="--from")] = None,
     to: str | None = None,
-    limit: int = 50,
+    limit: Limit = 50,
     csv: Annotated[bool, Parameter(name="--csv", negative="")] = False,
     json: Json = False,
     server: Server = HERE,
@@ -58,8 +58,6 @@ def history(
     """
     if csv and json:
         raise Ended("give --csv or --json, not both", MISUSED)
-    if limit < 0:
-        raise Ended(f"--limit must be 0 or more, not {limit}", MISUSED)
     desk = Desk()
     with connected(server) as api:
         found = api.calls.history(

@@ -1,22 +1,34 @@
 """`ringoff receipt`: what an order was and what it has done; without an id, the latest orders."""
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Annotated, Any, Final
 from urllib.parse import quote
 
-from ringoff.client import RingoffClient
+import msgspec
+from cyclopts import Parameter
+from cyclopts.validators import Number
+
+from ringoff.client import RingoffClient, Unreadable
+from ringoff.client import native_answers as answers
+from ringoff.client.tolerance import read_as
 from ringoff.commands.desk import Desk, Json
 from ringoff.commands.ending import OK
 from ringoff.commands.server import HERE, Server, connected
 
 ORDERS: Final = "/api/v1/terminations"
 Receipt = Mapping[str, Any]
+"""As the server gave it, with all that it said; what is read here was checked."""
+Page = Annotated[int, Parameter(validator=Number(gte=1, lte=1_000))]
 
 _SHOWN_MAX: Final = 10
 _CALLS_MAX: Final = 1_000
 
 
-def receipt(termination_id: str | None = None, *, limit: int = 20, json: Json = False, server: Server = HERE) -> int:
+class _Receipts(msgspec.Struct):
+    terminations: list[answers.Receipt]
+
+
+def receipt(termination_id: str | None = None, *, limit: Page = 20, json: Json = False, server: Server = HERE) -> int:
     """Show what an order was, and what it has done. Without an id: the latest orders.
 
     Parameters
@@ -42,8 +54,17 @@ def receipt(termination_id: str | None = None, *, limit: int = 20, json: Json = 
 def read_receipt(api: RingoffClient, termination_id: str, calls_max: int = 1) -> Receipt:
     """As the server has it now."""
     path = f"{ORDERS}/{quote(termination_id, safe='')}"
-    found: Receipt = api.request("GET", path, query={"limit": calls_max})
-    return found
+    return checked(api.request("GET", path, query={"limit": calls_max}), answers.Receipt)
+
+
+def checked(found: Any, kind: type[Any]) -> Mapping[str, Any]:
+    """``found`` as it is, if it is what it should be; ``Unreadable`` otherwise: something else has answered."""
+    try:
+        read_as(found, kind)
+    except (msgspec.ValidationError, TypeError) as error:
+        raise Unreadable(f"the answer is something else: {error}") from error
+    answer: Mapping[str, Any] = found
+    return answer
 
 
 def lines_of(receipt: Receipt) -> list[str]:
@@ -83,7 +104,8 @@ def _selected(value: Any) -> str:
 
 
 def _list(api: RingoffClient, limit: int, desk: Desk, *, is_json: bool) -> int:
-    found = api.request("GET", ORDERS, query={"limit": limit})["terminations"]
+    answer = checked(api.request("GET", ORDERS, query={"limit": limit}), _Receipts)
+    found = answer["terminations"]
     if is_json:
         desk.json(found)
         return OK

@@ -82,6 +82,9 @@ def connected(server: Server) -> Iterator[RingoffClient]:
                 yield api
         except ClientError as error:
             raise ended(error) from error
+        except UnicodeEncodeError as error:
+            # Options of any bytes, and keys and names of orders beyond ASCII: nothing of them was sent.
+            raise Ended(f"{error.object!a} cannot be sent as it is; nothing was done", MISUSED) from error
 
 
 @contextmanager

@@ -10,9 +10,9 @@ from rich.progress import DownloadColumn, MofNCompleteColumn
 
 from ringoff.commands.campaign_upload import sending
 from ringoff.commands.contacts import file_of
-from ringoff.commands.desk import Desk, Flag, Json
+from ringoff.commands.desk import Desk, Flag, Json, Limit
 from ringoff.commands.ending import MISUSED, OK, Ended
-from ringoff.commands.server import HERE, Server, connected
+from ringoff.commands.server import HERE, Server, connected, fate_told
 
 _AT_ONCE_MAX: Final = 100
 
@@ -34,22 +34,23 @@ def add(*numbers: str, reason: str | None = None, json: Json = False, server: Se
         raise Ended("give at least one number", MISUSED)
     desk = Desk()
     added = done = 0
-    with connected(server) as api, desk.bar(MofNCompleteColumn()) as bars:
-        task = bars.add_task("suppressing", total=len(numbers))
+    with connected(server) as api:
         try:
-            for start in range(0, len(numbers), _AT_ONCE_MAX):
-                part = list(numbers[start : start + _AT_ONCE_MAX])
-                added += api.native.suppressions.add(part, reason=reason).added_count
-                done += len(part)
-                bars.update(task, completed=done)
+            with fate_told("add them again: what is on the list stays"), desk.bar(MofNCompleteColumn()) as bars:
+                task = bars.add_task("suppressing", total=len(numbers))
+                for start in range(0, len(numbers), _AT_ONCE_MAX):
+                    part = list(numbers[start : start + _AT_ONCE_MAX])
+                    added += api.native.suppressions.add(part, reason=reason).added_count
+                    done += len(part)
+                    bars.update(task, completed=done)
         finally:
-            if done < len(numbers) and done:
-                desk.note(f"The first {done:,} numbers are on the list; the others are not, or perhaps not")
+            if 0 < done < len(numbers):
+                desk.note(f"The first {done:,} numbers are on the list")
     return _tell_added(desk, added, is_json=json)
 
 
 @suppress_app.command(name="list")
-def list_numbers(*, number: str | None = None, limit: int = 50, json: Json = False, server: Server = HERE) -> int:
+def list_numbers(*, number: str | None = None, limit: Limit = 50, json: Json = False, server: Server = HERE) -> int:
     """Numbers that are never rung, in their order.
 
     Parameters
@@ -120,7 +121,8 @@ def import_file(
         Why; 500 characters at most.
     """
     desk = Desk()
-    with connected(server) as api, desk.bar(DownloadColumn()) as bars:
+    unknown = "whether the numbers are on the list is unknown: import it again, what is there already stays"
+    with connected(server) as api, fate_told(unknown), desk.bar(DownloadColumn()) as bars:
         task = bars.add_task("uploading", total=None)
         answer = api.native.suppressions.import_csv(
             file_of(file),

@@ -7,9 +7,10 @@ from typing import Annotated, Any, Final
 from cyclopts import Parameter
 
 from ringoff.client import Repeat, RingoffClient, ServerFailed, Unreachable, Unreadable
+from ringoff.client import native_answers as answers
 from ringoff.commands.desk import Desk, Flag, Json, Several, Yes
 from ringoff.commands.ending import FAILED, MISUSED, OK, UNREACHABLE, Ended
-from ringoff.commands.receipts import ORDERS, Receipt, counted
+from ringoff.commands.receipts import ORDERS, Receipt, checked, counted
 from ringoff.commands.server import HERE, Server, connected, ended
 from ringoff.commands.settling import CARRIED_OUT, follow
 
@@ -153,18 +154,18 @@ class _Order:
     def _give(self) -> Receipt:
         """Under an Idempotency-Key, so that giving it again after a lost answer brings its receipt."""
         try:
-            receipt: Receipt = self._api.request("POST", ORDERS, json=self._body, idempotency_key=self._key)
-            return receipt
+            answer = self._api.request("POST", ORDERS, json=self._body, idempotency_key=self._key)
+            return checked(answer, answers.Receipt)
         except Unreachable as error:
             fate = self._unknown if error.was_sent else "nothing was terminated"
             raise Ended(f"{error}; {fate}", UNREACHABLE) from error
         except (ServerFailed, Unreadable) as error:
-            raise Ended(f"{error.status} {error}; {self._unknown}", UNREACHABLE) from error
+            status = f"{error.status} " if error.status else ""
+            raise Ended(f"{status}{error}; {self._unknown}", UNREACHABLE) from error
 
 
 def _preview(api: RingoffClient, body: Mapping[str, object]) -> Preview:
-    found: Preview = api.request("POST", f"{ORDERS}/preview", json=body, repeat=Repeat.FREELY)
-    return found
+    return checked(api.request("POST", f"{ORDERS}/preview", json=body, repeat=Repeat.FREELY), answers.Preview)
 
 
 def _ask(api: RingoffClient, body: Mapping[str, object], desk: Desk) -> int | None:

@@ -2,22 +2,27 @@
 
 import asyncio
 from collections.abc import Callable
+from typing import Annotated, Final
 
 import msgspec
+from cyclopts import Parameter
+from cyclopts.validators import Number
 
 from ringoff.client import AsyncRingoffClient, ClientError, Retries
 from ringoff.client.native_figures import Overview
-from ringoff.commands.desk import Desk, Json
-from ringoff.commands.ending import MISUSED, OK, Ended
+from ringoff.commands.desk import Desk, Json, Limit
+from ringoff.commands.ending import OK
 from ringoff.commands.profiles import Login
 from ringoff.commands.server import HERE, Server, ended, login_of
 from ringoff.commands.watch_screen import WatchScreen
 from ringoff.commands.watch_view import line_of
 
-_TIMEOUT_S = 5.0
+_TIMEOUT_S: Final = 5.0
+
+Every = Annotated[float, Parameter(validator=Number(gte=0.2, lte=3_600))]
 
 
-def watch(*, every_s: float = 1.0, count: int = 0, json: Json = False, server: Server = HERE) -> int:
+def watch(*, every_s: Every = 1.0, count: Limit = 0, json: Json = False, server: Server = HERE) -> int:
     """Show rates, channels, campaigns, orders and health, live; q or Ctrl-C leaves. Without a terminal, lines.
 
     Parameters
@@ -27,10 +32,6 @@ def watch(*, every_s: float = 1.0, count: int = 0, json: Json = False, server: S
     count
         Leave after so many looks; 0 for never.
     """
-    if not 0.2 <= every_s <= 3_600:
-        raise Ended(f"--every-s must be from 0.2 to 3600, not {every_s:g}", MISUSED)
-    if count < 0:
-        raise Ended(f"--count must be 0 or more, not {count}", MISUSED)
     desk = Desk()
     login = login_of(server)
     try:
