@@ -262,6 +262,7 @@ def _app(settings: Settings, store: PostgresStore, clock: SystemClock, watch: Wa
         drivers=drivers,
         metrics=watch.metrics,
         observer=watch.observer,
+        shows_metrics=settings.metrics_port is None,
         pages=lambda services: dashboard_routes(services, live),
     )
 

@@ -68,6 +68,15 @@ def test_a_dispatcher_shows_its_metrics_and_its_health_on_a_port_of_its_own(data
     assert [json.loads(line) for line in log.read_text().splitlines()] != []
 
 
+def test_a_server_with_a_port_for_metrics_shows_them_there_and_not_to_its_clients(
+    data_dir: Path, tmp_path: Path
+) -> None:
+    arguments = ("up", "--data-dir", str(data_dir), "--port", "0")
+    with running("ringoff ready", tmp_path / "log", *arguments, metrics_port="0") as (_process, lines):
+        assert "ringoff_calls_open" in httpx2.get(said(lines, "ringoff metrics")).text
+        assert httpx2.get(said(lines, "ringoff ready url") + "/metrics").status_code == 404
+
+
 def test_every_line_of_a_server_that_dials_is_json_without_numbers(data_dir: Path, tmp_path: Path) -> None:
     log = tmp_path / "log"
     with running(

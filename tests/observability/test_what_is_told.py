@@ -1,5 +1,6 @@
 """What the loops tell their observer: refusals with their reason, rescues, failures, orders that end badly."""
 
+import ast
 import asyncio
 from datetime import timedelta
 from typing import Any
@@ -17,6 +18,7 @@ from ringoff.observer_port import AttemptEnd, DeliveryNotes, RequestNotes
 from ringoff.operations import suppressions
 from ringoff.operations.terminations import IdempotencyKey, terminate
 from ringoff.store.postgres import PostgresStore
+from tests.observability.page import SOURCE
 from tests.races.conftest import Actors
 from tests.support.virtual_clock import VirtualClock
 from tests.support.world import World
@@ -132,6 +134,13 @@ async def test_each_end_of_an_order_has_its_name(counted: Counted) -> None:
     }
     assert shown == {"given": 1, "replayed": 1, "nothing_terminable": 1, "refused": 1, "failed": 0}
     assert counted.shown("termination_seconds_count", level="numbers") == 1, "only what was given took its time"
+
+
+def test_whoever_gives_an_order_tells_the_observer() -> None:
+    for path in sorted(SOURCE.rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and ast.unparse(node.func) == "terminations.terminate":
+                assert "observer" in {keyword.arg for keyword in node.keywords}, f"{path.name}:{node.lineno}"
 
 
 async def test_a_loop_that_fails_is_told(counted: Counted) -> None:

@@ -49,7 +49,7 @@ from ringoff.api.ringg import (
     terminate,
     workspace,
 )
-from ringoff.api.routing import Operation, RouteTable, routes_of
+from ringoff.api.routing import PATH_TEMPLATE, Operation, RouteTable, routes_of
 from ringoff.api.services import ApiLimits, Services
 from ringoff.driver_port import ReadConfig
 from ringoff.observability.metrics import Metrics
@@ -122,6 +122,7 @@ def create_app(
     drivers: Mapping[str, ReadConfig] = DEFAULT_DRIVERS,
     metrics: Metrics | None = None,
     observer: Observer = NOBODY,
+    shows_metrics: bool = True,
     pages: Callable[[Services], Sequence[Route]] | None = None,
 ) -> Starlette:
     """Put the application together. ``drivers`` are the carriers that a new trunk may name; ``pages`` the dashboard."""
@@ -133,10 +134,12 @@ def create_app(
     )
     encoded = msgspec.json.encode(document(operations()))
 
-    async def serve_document(_request: Request) -> Response:
+    async def serve_document(request: Request) -> Response:
+        request.scope[PATH_TEMPLATE] = "/openapi.json"
         return Response(encoded, media_type="application/json")
 
-    app.add_route(METRICS_PATH, serve_metrics(Scrape(store=store, clock=clock, metrics=metrics or Metrics())))
+    if shows_metrics:
+        app.add_route(METRICS_PATH, serve_metrics(Scrape(store=store, clock=clock, metrics=metrics or Metrics())))
     for path in ("/openapi.json", "/api/v1/openapi.json"):
         app.add_route(path, serve_document)
     # A slash too many is a wrong address, and a redirect would lose the body of a PATCH.

@@ -9,6 +9,7 @@ from ringoff.domain.identifiers import CampaignId, TerminationId
 from ringoff.domain.records import CampaignRow
 from ringoff.domain.termination import Selector
 from ringoff.domain.workspace import Principal
+from ringoff.observer_port import NOBODY, Observer
 from ringoff.operations import terminations
 from ringoff.ports import Gate, Store, open_gate
 
@@ -30,7 +31,12 @@ async def running(store: Store, principal: Principal, limit: int) -> Sequence[Ca
 
 
 async def delete(
-    store: Store, principal: Principal, campaign_id: CampaignId, *, gate: Gate = open_gate
+    store: Store,
+    principal: Principal,
+    campaign_id: CampaignId,
+    *,
+    gate: Gate = open_gate,
+    observer: Observer = NOBODY,
 ) -> TerminationId | None:
     """End what of a list waits, by an order with a receipt, then take it out of the lists. The history stays.
 
@@ -44,7 +50,8 @@ async def delete(
     if campaign.status not in _RESTING:
         raise Conflict(RUNNING, field="list_id")
     try:
-        order = await terminations.terminate(store, principal, Selector(campaign_id=campaign_id))
+        selector = Selector(campaign_id=campaign_id)
+        order = await terminations.terminate(store, principal, selector, observer=observer)
         termination_id = order.termination_id
     except NothingTerminable:
         termination_id = None

@@ -108,7 +108,9 @@ async def upload_contact_list(
 )
 async def delete_contact_list(services: Services, principal: Principal, list_id: UUID) -> Answer[DeletedListAnswer]:
     """End what of a list waits, and take it out of the lists; the history of its calls stays."""
-    termination_id = await contact_lists.delete(services.store, principal, CampaignId(list_id))
+    termination_id = await contact_lists.delete(
+        services.store, principal, CampaignId(list_id), observer=services.observer
+    )
     headers = {} if termination_id is None else {TERMINATION_ID_HEADER: str(termination_id)}
     return Answer(DeletedListAnswer(), headers)
 
