@@ -52,6 +52,8 @@ def configure_log(level: str, log_format: str) -> None:
     logging.captureWarnings(capture=True)
     # While the database is away the pool prints a traceback for each try; our loops say it in a line.
     logging.getLogger("asyncpg.pool").setLevel(logging.ERROR)
+    # While a collector is away, that a batch was lost is a line; each try to send it is none.
+    logging.getLogger("opentelemetry").setLevel(logging.ERROR)
 
 
 def mask_numbers(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
