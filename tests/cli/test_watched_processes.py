@@ -2,21 +2,27 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import httpx2
 from prometheus_client.parser import text_string_to_metric_families
 
+from tests.acceptance.client import Client
 from tests.cli.test_processes import COMMAND, data_dir
-from tests.support.processes import clean_environment, until
+from tests.support.processes import ServerProcess, clean_environment, until
 
 __all__ = ["data_dir"]  # a fixture
 
 NUMBER = "+919876543297"
+DIALLED = [f"+1202555000{last}" for last in (1, 2, 3, 4, 5, 9)]
+"""Answered, busy, not answered, rejected, no number, a voicemail: by the simulated carrier's last digit."""
 
 
 @contextmanager
@@ -100,13 +106,22 @@ def test_every_line_of_a_server_that_dials_is_json_without_numbers(data_dir: Pat
             http.get(f"/api/v1/suppressions?number={NUMBER.replace('+', '%2B')}")
             added = http.post("/api/v1/suppressions", json={"mobile_numbers": [NUMBER], "reason": f"asked {NUMBER}"})
             assert added.status_code < 500
-        until(lambda: '"event": "request"' in log.read_text(), "the access log has the requests")
+            client = Client(cast(ServerProcess, SimpleNamespace(http=http)))
+            client.campaign([*DIALLED, NUMBER])
+            client.call(DIALLED[0])
+            until(lambda: '"event": "campaign completed"' in log.read_text(), "the campaign is done")
         os.kill(process.pid, signal.SIGTERM)
         process.wait()
     written = log.read_text()
     events = [json.loads(line) for line in written.splitlines()]
     assert all({"event", "level", "timestamp"} <= set(event) for event in events)
-    assert {event["event"] for event in events} >= {"migration applied", "request"}
+    assert {event["event"] for event in events} >= {
+        "migration applied",
+        "request",
+        "suppressed numbers were skipped",
+        "campaign completed",
+    }
     requests = [event for event in events if event["event"] == "request"]
     assert all(event["request_id"] and len(event["trace_id"]) == 32 for event in requests)
-    assert NUMBER.lstrip("+") not in written
+    assert [number for number in (*DIALLED, NUMBER) if number.lstrip("+") in written] == []
+    assert re.findall(r"\+[0-9]{8,}", written) == []
