@@ -15,6 +15,7 @@ from bench import (
     adversarial,
     asterisk,
     counts,
+    dashboard,
     dials,
     first_ring,
     history,
@@ -40,6 +41,7 @@ PARTS: dict[str, Part] = {
     "huge": huge.measure,
     "history": history.measure,
     "counts": counts.measure,
+    "dashboard": dashboard.measure,
     "adversarial": adversarial.measure,
     "sweep": sweep.measure,
     "routes": routes.measure,
@@ -59,7 +61,7 @@ def main() -> None:
     names = arguments.only.split(",") if arguments.only else list(PARTS)
     sizes = QUICK if arguments.quick else Sizes()
     if arguments.rows:
-        sizes = dataclasses.replace(sizes, rows=arguments.rows)
+        sizes = dataclasses.replace(sizes, rows=arguments.rows, dashboard_rows=arguments.rows)
     # Not in the tree: the embedded PostgreSQL runs as another user under root, who must be able to pass.
     work_dir = Path(tempfile.mkdtemp(prefix="ringoff-bench-", dir=arguments.dir))
     try:

@@ -22,6 +22,10 @@ class Sizes:
     history_campaigns: int = 200
     history_pages: int = 200
     """Of each filter."""
+    dashboard_rows: int = 10_000_000
+    dashboard_campaigns: int = 1_000
+    dashboard_looks: int = 200
+    """At each page."""
     large_list_rows: int = 5_000_000
     agent_campaigns: int = 5_000
     calls_of_each_number: int = 10_000
@@ -76,6 +80,9 @@ QUICK = Sizes(
     history_rows=20_000,
     history_campaigns=20,
     history_pages=5,
+    dashboard_rows=5_000,
+    dashboard_campaigns=20,
+    dashboard_looks=5,
     large_list_rows=20_000,
     agent_campaigns=50,
     calls_of_each_number=150,
