@@ -44,4 +44,11 @@ def paths_of(stage: Stage) -> dict[str, str]:
         "terminate": f"/terminate?level=campaign&campaign_id={stage.campaign_id}",
         "receipts": "/receipts",
         "receipt": f"/receipts/{stage.termination_id}",
+        "campaigns": "/campaigns",
+        "campaign": f"/campaigns/{stage.campaign_id}",
+        "campaign_draft": f"/campaigns/{stage.draft_id}",
+        "campaign_ended": f"/campaigns/{stage.ended_id}",
+        "campaign_new": "/campaigns/new",
+        "call": f"/calls/{stage.call_id}",
+        "calls": "/calls",
     }
