@@ -169,6 +169,38 @@ async def test_calls_of_a_campaign_are_filtered_and_paged(
     assert "No call is like that" in (await visitor.get(f"/campaigns/{campaign_id}?status=completed")).text
 
 
+async def test_calls_are_found_by_number_and_by_day(
+    browser: httpx2.AsyncClient, visitor: Visitor, tenant: Tenant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    campaign_id = await _saved(browser, tenant)
+    path = f"/campaigns/{campaign_id}"
+    number = "%2B14155550102"
+    assert (await visitor.get(f"{path}?number={number}")).text.count("+1415…") == 1
+    assert (await visitor.get(f"{path}?from=2020-01-01&to=2090-12-31")).text.count("+1415…") == 3
+    assert (await visitor.get(f"{path}?from=2090-01-01")).text.count("+1415…") == 0
+    assert (await visitor.get(f"{path}?number={number}&to=2020-01-01")).text.count("+1415…") == 0
+    await terminate(browser, tenant, {"campaign_id": campaign_id}, "/campaign")
+    assert "user terminated" in (await visitor.get(f"{path}?number={number}&status=cancelled")).text
+    monkeypatch.setattr("ringoff.operations.insights.CALLS_READ_MAX", 2)
+    assert "among what waits or is on the wire only" in (await visitor.get(f"{path}?number={number}")).text
+
+
+@pytest.mark.parametrize(
+    ("query", "words"),
+    [
+        ("number=4155550102", "number"),
+        ("from=yesterday", "Invalid date format for from. Expected YYYY-MM-DD."),
+        ("to=2026-02-30", "Invalid date format for to. Expected YYYY-MM-DD."),
+    ],
+)
+async def test_a_filter_that_cannot_be_read_is_said_beside_the_table(
+    browser: httpx2.AsyncClient, visitor: Visitor, tenant: Tenant, query: str, words: str
+) -> None:
+    page = await visitor.get(f"/campaigns/{await _saved(browser, tenant)}?{query}", status=400)
+    assert words in page.text
+    assert "Spring" in page.text
+
+
 async def test_what_a_list_brought_is_text_and_never_markup(
     browser: httpx2.AsyncClient, visitor: Visitor, tenant: Tenant
 ) -> None:

@@ -3,19 +3,23 @@
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import datetime, time
 from typing import Final
 
 from starlette.responses import Response
 
 from ringoff.api.errors import located
+from ringoff.api.fields import date_of
 from ringoff.dashboard.places import asked_call, asked_text, query, uuid_or_none
 from ringoff.dashboard.table import PageTable, status_of
 from ringoff.dashboard.visit import Visit
 from ringoff.domain.call import CallStatus
 from ringoff.domain.call_timeline import Moment
-from ringoff.domain.errors import NotFound, RingoffError
-from ringoff.domain.identifiers import CallId, CampaignId
-from ringoff.domain.records import CallFilter, CallRow
+from ringoff.domain.call_window import local_to_utc
+from ringoff.domain.errors import InvalidInput, NotFound, RingoffError
+from ringoff.domain.identifiers import CallId
+from ringoff.domain.phone_number import require_e164
+from ringoff.domain.records import CallFilter, CallRow, CampaignRow
 from ringoff.domain.termination import parse_order
 from ringoff.operations import campaign_life, insights, receipts
 from ringoff.operations.call_timeline import call_timeline
@@ -28,14 +32,26 @@ OPEN: Final = (CallStatus.REGISTERED, CallStatus.RETRY, CallStatus.ONGOING)
 
 @dataclass(frozen=True, slots=True)
 class CallsAsked:
-    """What a table of calls shows."""
+    """What a table of calls shows, as it was typed and picked."""
 
-    campaign_id: CampaignId
     status: CallStatus | None = None
+    number: str = ""
+    first_day: str = ""
+    """Of the registration, both days inside, in the campaign's zone."""
+    last_day: str = ""
     below: CallId | None = None
 
     def query(self, below: CallId | None) -> str:
-        return query({"status": self.status or "", "below": str(below or "")})
+        """The address of the page below an id with this filter."""
+        return query(
+            {
+                "status": self.status or "",
+                "number": self.number,
+                "from": self.first_day,
+                "to": self.last_day,
+                "below": str(below or ""),
+            }
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,26 +59,37 @@ class CallsPage:
     """One page of calls, newest first."""
 
     asked: CallsAsked
-    rows: Sequence[CallRow]
-    older: str | None
+    rows: Sequence[CallRow] = ()
+    older: str | None = None
     """The address of the next page."""
+    is_whole: bool = True
+    """False when calls that have ended were not looked for."""
+    complaint: str = ""
     statuses: Sequence[CallStatus] = tuple(CallStatus)
 
 
-def asked_calls(visit: Visit, campaign_id: CampaignId) -> CallsAsked:
-    """The filter and the cursor of a campaign's table."""
+async def calls_page(visit: Visit, campaign: CampaignRow) -> CallsPage:
+    """The calls of a campaign that the address asks for, at the same cost however deep, and without counting."""
     status, below = visit.asked("status"), uuid_or_none(visit.asked("below"))
-    return CallsAsked(
-        campaign_id,
+    asked = CallsAsked(
         CallStatus(status) if status in set(CallStatus) else None,
+        asked_text(visit, "number"),
+        asked_text(visit, "from"),
+        asked_text(visit, "to"),
         None if below is None else CallId(below),
     )
+    try:
+        return await (_calls_to(visit, campaign, asked) if asked.number else _calls_below(visit, campaign, asked))
+    except InvalidInput as error:
+        return CallsPage(asked, complaint=located(error))
 
 
-async def calls_page(visit: Visit, asked: CallsAsked) -> CallsPage:
-    """At the same cost however deep, and without counting."""
+async def _calls_below(visit: Visit, campaign: CampaignRow, asked: CallsAsked) -> CallsPage:
+    start_at, end_at = _days(campaign, asked)
     wanted = CallFilter(
-        campaign_id=asked.campaign_id,
+        start_at=start_at,
+        end_at=end_at,
+        campaign_id=campaign.campaign_id,
         status=asked.status,
         below=asked.below,
         # One more than is shown tells whether there is a next page.
@@ -71,6 +98,33 @@ async def calls_page(visit: Visit, asked: CallsAsked) -> CallsPage:
     found = await insights.list_calls(visit.store, visit.principal, wanted)
     rows = found[:PAGE_MAX]
     return CallsPage(asked, rows, asked.query(rows[-1].call_id) if len(found) > PAGE_MAX else None)
+
+
+async def _calls_to(visit: Visit, campaign: CampaignRow, asked: CallsAsked) -> CallsPage:
+    """Of one number there are few: they are all on the first page."""
+    require_e164(asked.number, "number", None)
+    start_at, end_at = _days(campaign, asked)
+    found, is_whole = await insights.calls_to(
+        visit.store, visit.principal, campaign.campaign_id, asked.number, PAGE_MAX
+    )
+    rows = [
+        call
+        for call in found
+        if asked.status in (None, call.status)
+        and (start_at is None or call.created_at >= start_at)
+        and (end_at is None or call.created_at <= end_at)
+    ]
+    return CallsPage(asked, rows, is_whole=is_whole)
+
+
+def _days(campaign: CampaignRow, asked: CallsAsked) -> tuple[datetime | None, datetime | None]:
+    """The first moment of the first day and the last of the last, in the campaign's zone."""
+    zone = campaign.call_config.window.timezone
+    first, last = date_of(asked.first_day or None, "from"), date_of(asked.last_day or None, "to")
+    return (
+        None if first is None else local_to_utc(datetime.combine(first, time.min), zone),
+        None if last is None else local_to_utc(datetime.combine(last, time.max), zone),
+    )
 
 
 @PAGES.get("/calls")

@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from ringoff.api.errors import located
 from ringoff.dashboard import outcomes
-from ringoff.dashboard.calls import asked_calls, calls_page
+from ringoff.dashboard.calls import calls_page
 from ringoff.dashboard.places import asked_campaign
 from ringoff.dashboard.streams import stream
 from ringoff.dashboard.table import PageTable, status_of
@@ -98,9 +98,10 @@ async def _show(visit: Visit, form: StartForm, *, complaint: str = "", status: i
     store, principal, campaign_id = visit.store, visit.principal, asked_campaign(visit)
     moving = await _moving(store, principal, campaign_id)
     campaign = moving["figures"].campaign
+    calls = await calls_page(visit, campaign)
     return visit.show(
         "campaign.html",
-        status,
+        400 if calls.complaint and status == 200 else status,
         **moving,
         form=form,
         complaint=complaint,
@@ -109,7 +110,7 @@ async def _show(visit: Visit, form: StartForm, *, complaint: str = "", status: i
         window_words=window_words(campaign.call_config.window),
         agent=await agents.read_agent(store, principal, campaign.agent_id, or_archived=True),
         callers=await targets.callers(store, principal),
-        calls=await calls_page(visit, asked_calls(visit, campaign_id)),
+        calls=calls,
     )
 
 
