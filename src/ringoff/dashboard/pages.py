@@ -3,7 +3,7 @@
 from starlette.routing import Route
 
 from ringoff.api.services import Services
-from ringoff.dashboard import calls, campaign, campaigns, login, overview, receipts, terminate, uploads
+from ringoff.dashboard import calls, campaign, campaigns, login, overview, receipts, terminate, uploads, webhooks
 from ringoff.dashboard.assets import PREFIX, Assets
 from ringoff.dashboard.live import Broadcaster
 from ringoff.dashboard.rendering import Rendering
@@ -19,6 +19,7 @@ TABLES = [
     campaign.PAGES,
     calls.PAGES,
     uploads.PAGES,
+    webhooks.PAGES,
 ]
 
 

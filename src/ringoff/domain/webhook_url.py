@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 from ringoff.domain.errors import InvalidInput
 
 URL_CHARACTERS_MAX: Final = 2_048
+HIDDEN: Final = "***"
 _NAT64: Final = ipaddress.ip_network("64:ff9b::/96")
 _NUMBER: Final = re.compile(r"0[xX]0*[0-9a-fA-F]{1,8}|00*[0-7]{0,11}|[1-9][0-9]{0,9}")
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
@@ -35,6 +36,19 @@ def check_url(url: str, *, allow_private: bool, field: str = "callback_url") -> 
     if not allow_private and (host.rstrip(".") == "localhost" or (address is not None and not is_public(address))):
         raise InvalidInput(f"{field} names a private, loopback or link-local address", field=field)
     return url
+
+
+def without_secrets(url: str) -> str:
+    """The URL for eyes: whatever may be a password or a token in it is there, and not to be read."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return HIDDEN
+    user, at, host = parts.netloc.rpartition("@")
+    pairs = [piece.partition("=") for piece in parts.query.split("&")] if parts.query else []
+    query = "&".join(f"{name}={HIDDEN}" if equals else HIDDEN for name, equals, _value in pairs)
+    netloc = f"{HIDDEN}@{host}" if at and user else host
+    return parts._replace(netloc=netloc, query=query, fragment=HIDDEN if parts.fragment else "").geturl()
 
 
 def is_public(address: Address) -> bool:

@@ -29,6 +29,12 @@ async def offered(store: Store, principal: Principal) -> Offered:
         return Offered(campaigns, await tx.workspaces.agent_names(principal.workspace_id, AGENTS_OFFERED_MAX))
 
 
+async def agent_names(store: Store, principal: Principal) -> Mapping[AgentId, str]:
+    """The names of 200 agents, those that are not archived first."""
+    async with store.transaction() as tx:
+        return await tx.workspaces.agent_names(principal.workspace_id, AGENTS_OFFERED_MAX)
+
+
 @dataclass(frozen=True, slots=True)
 class Callers:
     """What a campaign may show to those it calls."""

@@ -62,20 +62,29 @@ class DeliveryList(msgspec.Struct):
 @ROUTES.add("GET", "/webhooks/deliveries")
 async def list_deliveries(services: Services, principal: Principal, query: DeliveryListQuery) -> DeliveryList:
     """Deliveries, newest event first, as far back as events are kept."""
-    wanted = DeliveryFilter(
+    wanted = delivery_filter(query, query.limit)
+    found = await subscriptions.list_deliveries(services.store, principal, wanted)
+    shown = found[: query.limit]
+    next_cursor = cursor_below(shown[-1]) if len(found) > query.limit else None
+    return DeliveryList([delivery_view(each) for each in shown], next_cursor)
+
+
+def delivery_filter(query: DeliveryListQuery, shown_max: int) -> DeliveryFilter:
+    """What a query asks for, and one row more than is shown: it tells whether there is a next page."""
+    return DeliveryFilter(
         subscription_id=query.subscription_id,
         event_type=query.event_type,
         state=query.state,
         call_id=query.call_id,
         since=instant_of(query.since, "since", time.min),
         below=_cursor(query.cursor),
-        # One more than is shown tells whether there is a next page.
-        limit=query.limit + 1,
+        limit=shown_max + 1,
     )
-    found = await subscriptions.list_deliveries(services.store, principal, wanted)
-    shown = found[: query.limit]
-    next_cursor = f"{shown[-1].event_id}.{shown[-1].subscription_id}" if len(found) > query.limit else None
-    return DeliveryList([delivery_view(each) for each in shown], next_cursor)
+
+
+def cursor_below(last: LoggedDelivery) -> str:
+    """For ``cursor`` of the page that begins below a row."""
+    return f"{last.event_id}.{last.subscription_id}"
 
 
 def _cursor(text: str | None) -> DeliveryCursor | None:
