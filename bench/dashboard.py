@@ -1,4 +1,4 @@
-"""What the pages of a dashboard ask of the server among ten million calls and twenty million attempts, without HTTP."""
+"""What the pages of a dashboard ask of the server among ten million calls and twenty million attempts, and the pages."""
 
 import io
 import random
@@ -10,6 +10,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from bench.figures import Samples, Say, Verdict
+from bench.pages import measure_pages
 from bench.rows import Tenant, add_campaign, first_tenant, settle_down
 from bench.server import Connection, running_server
 from bench.sizes import Run
@@ -141,7 +142,7 @@ async def measure(run: Run, say: Say) -> list[Verdict]:
         async with server.database() as database:
             tenant = await first_tenant(database)
             campaigns = await _filled(database, tenant, sizes.dashboard_campaigns, sizes.dashboard_rows, say)
-            call_ids = await _some_calls(database, tenant)
+            call_ids = await _some_calls(database, tenant, sizes.dashboard_rows)
         store = await PostgresStore.connect(server.dsn)
         try:
             principal = Principal(WorkspaceId(tenant.workspace_id), ApiKeyId(uuid4()))
@@ -159,7 +160,8 @@ async def measure(run: Run, say: Say) -> list[Verdict]:
             await _preview(store, principal, sizes.dashboard_rows // 10, say)
         finally:
             await store.close()
-    return [_verdict(taken)]
+        pages = measure_pages(server, campaigns, call_ids, sizes.dashboard_looks, say)
+    return [_verdict(taken), pages]
 
 
 def _looks(
@@ -232,9 +234,12 @@ async def _add_calls(
         await database.execute(_CALLS, *of, timeout=900)
 
 
-async def _some_calls(database: Connection, tenant: Tenant) -> Sequence[CallId]:
+async def _some_calls(database: Connection, tenant: Tenant, row_count: int) -> Sequence[CallId]:
+    share = min(100.0, 100.0 * 2_000 / row_count)
     rows = await database.fetch(
-        "SELECT call_id FROM call TABLESAMPLE SYSTEM (1) WHERE workspace_id = $1 LIMIT 500", tenant.workspace_id
+        "SELECT call_id FROM call TABLESAMPLE BERNOULLI ($2) WHERE workspace_id = $1 LIMIT 500",
+        tenant.workspace_id,
+        share,
     )
     return [CallId(row["call_id"]) for row in rows]
 

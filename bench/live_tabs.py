@@ -7,12 +7,13 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlsplit
 
 from bench.figures import Say, Verdict
+from bench.pages import Browser
 from bench.processor import ProcessorUse
 from bench.rows import add_campaign, add_pending_calls, first_tenant, settle_down
-from bench.server import API_KEY, RunningServer, UnexpectedAnswer, has_lines, running_server, wait_for
+from bench.server import RunningServer, UnexpectedAnswer, has_lines, running_server, wait_for
 from bench.sizes import Run
 from ringoff.dashboard.live import EVERY_S
 
@@ -44,12 +45,13 @@ async def measure(run: Run, say: Say) -> list[Verdict]:
     tabs = [Tab() for _ in range(sizes.tabs)]
     with running_server(run.work_dir / "live", **settings) as server:
         await _dial(run, server, wire_log)
-        cookie = await _signed_in(server)
+        browser = Browser(server)
+        browser.close()
         from_count = _dialled(wire_log)
         began = time.perf_counter()
         for _ in range(sizes.live_turns):
             without.append(await _window(server, sizes.live_window_s))
-            async with _open(server, cookie, tabs):
+            async with _open(server, browser.cookie, tabs):
                 beside.append(await _window(server, sizes.live_window_s))
             # The tabs are gone before the next window without them begins.
             await asyncio.sleep(_ONCE_LEFT_S)
@@ -85,23 +87,6 @@ async def _dial(run: Run, server: RunningServer, wire_log: Path) -> None:
     if not wait_for(has_lines(wire_log), _FIRST_DIAL_S, 0.02):
         raise UnexpectedAnswer("nothing was dialled")
     await asyncio.sleep(run.sizes.warm_up_s)
-
-
-async def _signed_in(server: RunningServer) -> str:
-    """The session's cookie."""
-    form = urlencode({"api_key": API_KEY}).encode()
-    reader, writer = await _connected(server)
-    writer.write(
-        b"POST /login HTTP/1.1\r\nHost: ringoff\r\nContent-Type: application/x-www-form-urlencoded\r\n"
-        b"Connection: close\r\nContent-Length: %d\r\n\r\n%s" % (len(form), form)
-    )
-    answer = (await reader.read()).decode()
-    writer.close()
-    for line in answer.split("\r\n"):
-        name, _, value = line.partition(": ")
-        if name.lower() == "set-cookie":
-            return value.partition(";")[0]
-    raise UnexpectedAnswer(answer[:300])
 
 
 @asynccontextmanager
