@@ -1,4 +1,4 @@
-"""What the pages of a dashboard ask of the server among ten million calls and twenty million attempts, and the pages."""
+"""What the pages of a dashboard ask of the server among ten million calls and twenty million attempts, and pages."""
 
 import io
 import random

@@ -61,6 +61,8 @@ class RequestNotes:
     route: str = "unmatched"
     """The path with its parameters' names in it: never what somebody sent."""
     status: int = 500
+    is_stream: bool = False
+    """Live events, which last as long as somebody looks at them: no duration of a request."""
 
 
 @dataclass(slots=True)

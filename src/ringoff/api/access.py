@@ -7,7 +7,7 @@ from typing import Final
 import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from ringoff.api.routing import PATH_TEMPLATE
+from ringoff.api.routing import IS_STREAM, PATH_TEMPLATE
 from ringoff.observer_port import NOBODY, Observer, RequestNotes
 from ringoff.ports import Clock
 
@@ -47,6 +47,7 @@ class RequestLog:
                 await self._app(scope, receive, send_with_id)
             finally:
                 notes.route = scope.get(PATH_TEMPLATE, notes.route)
+                notes.is_stream = scope.get(IS_STREAM, False)
                 write = _log.debug if notes.route in _QUIET_PATHS else _log.info
                 elapsed_ms = round((self._clock.monotonic() - began) * 1000, 2)
                 write("request", method=scope["method"], path=notes.route, status=notes.status, elapsed_ms=elapsed_ms)

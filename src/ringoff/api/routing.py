@@ -32,6 +32,8 @@ T = TypeVar("T")
 
 PATH_TEMPLATE: Final = "ringoff.path_template"
 """Where the access log finds the path without its ids."""
+IS_STREAM: Final = "ringoff.is_stream"
+"""Where it finds that an answer lasts as long as somebody looks at it."""
 FILE_FIELD: Final = "file"
 
 _log = structlog.get_logger("ringoff.api")

@@ -6,6 +6,7 @@ from typing import Final
 
 from starlette.responses import Response, StreamingResponse
 
+from ringoff.api.routing import IS_STREAM
 from ringoff.dashboard.live import Render
 from ringoff.dashboard.visit import SECURITY_HEADERS, SESSION_COOKIE, Visit
 from ringoff.operations import sessions
@@ -34,6 +35,7 @@ async def stream(visit: Visit, key: Hashable, render: Render) -> Response:
                     checked_s = clock.monotonic()
                 yield payload
 
+    visit.request.scope[IS_STREAM] = True
     headers = {**SECURITY_HEADERS, "X-Accel-Buffering": "no"}
     return StreamingResponse(events(), media_type="text/event-stream", headers=headers)
 

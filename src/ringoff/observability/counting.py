@@ -63,9 +63,10 @@ class Counting:
         try:
             yield notes
         finally:
-            method = notes.method if notes.method in _METHODS else "other"
-            labelled = self._metrics.http_request.labels(method, notes.route, f"{notes.status // 100}xx")
-            labelled.observe(self._clock.monotonic() - began)
+            if not notes.is_stream:
+                method = notes.method if notes.method in _METHODS else "other"
+                labelled = self._metrics.http_request.labels(method, notes.route, f"{notes.status // 100}xx")
+                labelled.observe(self._clock.monotonic() - began)
 
     @contextmanager
     def order(self, notes: OrderNotes) -> Iterator[OrderNotes]:
