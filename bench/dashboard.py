@@ -15,10 +15,12 @@ from bench.rows import Tenant, add_campaign, first_tenant, settle_down
 from bench.server import Connection, running_server
 from bench.sizes import Run
 from ringoff.clock import SystemClock
+from ringoff.domain.call_table import CallTableFilter
 from ringoff.domain.identifiers import ApiKeyId, CallId, CampaignId, WorkspaceId
 from ringoff.domain.receipt_filter import ReceiptFilter
 from ringoff.domain.workspace import Principal
 from ringoff.operations import campaign_life, receipts
+from ringoff.operations.call_table import call_table
 from ringoff.operations.call_timeline import call_timeline
 from ringoff.operations.campaign_figures import campaign_figures
 from ringoff.operations.directory import directory
@@ -182,11 +184,34 @@ def _looks(
         "figures of the campaign with half of all calls": lambda: campaign_figures(store, principal, campaigns[0]),
         "figures of a small campaign": of_a_small_one,
         "timeline of a call": of_a_call,
+        **_tables(store, principal, campaigns[0], call_ids, dice),
         "agents, numbers, trunks, pools": lambda: directory(store, principal),
         "receipts": lambda: receipts.search_receipts(store, principal, ReceiptFilter()),
         f"receipts, a text that none of {_RECEIPTS:,} has": lambda: receipts.search_receipts(
             store, principal, ReceiptFilter(text="nowhere")
         ),
+    }
+
+
+def _tables(
+    store: PostgresStore, principal: Principal, campaign_id: CampaignId, call_ids: Sequence[CallId], dice: random.Random
+) -> Mapping[str, Look]:
+    """Pages of the large campaign's table, each from another place on, down and up."""
+
+    def page(direction: str, **wanted: Any) -> Look:
+        async def look() -> None:
+            place: dict[str, Any] = {direction: dice.choice(call_ids)}
+            await call_table(store, principal, CallTableFilter(campaign_id=campaign_id, **wanted, **place))
+
+        return look
+
+    return {
+        "table, older": page("below"),
+        "table, newer": page("above"),
+        "table, status failed, newer": page("above", status="failed"),
+        "table, status cancelled, older": page("below", status="cancelled"),
+        "table, a sub-status that no call has": page("below", sub_status="RATE_LIMITED"),
+        "table, a number that no call has": page("above", called_number="+919999999999"),
     }
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
+from ringoff.domain.call_table import CallTableFilter, FoundCalls
 from ringoff.domain.identifiers import CallId, CampaignId, WorkspaceId
 from ringoff.domain.records import AnalyticsFilter, AttemptTally, CallFilter, CallRow, Counted
 
@@ -29,6 +30,9 @@ class HistoryStore(Protocol):
 
     async def shown(self, workspace_id: WorkspaceId, call_ids: Sequence[CallId]) -> Sequence[CallRow]:
         """These calls, in the order of the ids."""
+
+    async def table(self, workspace_id: WorkspaceId, wanted: CallTableFilter, looked_max: int) -> FoundCalls:
+        """The next ids of one campaign's table in the direction of the walk, and one more than its limit."""
 
     async def calls_by_status(self, workspace_id: WorkspaceId, filter: AnalyticsFilter) -> Mapping[str, int]:
         """Calls by effective status."""

@@ -118,6 +118,11 @@ async def test_how_a_campaign_goes(ask: Asker, tenant: Tenant) -> None:
     )
     assert (preview.valid_rows, preview.sample[0]["firm"], preview.faults[0].line) == (3, "Acme", 5)
     saved = await ask(lambda api: save(api, tenant))
+    for walked in (1, 100):
+        rows = await ask(lambda api, size=walked: api.native.campaigns.calls(saved.list_id, page_size=size))  # type: ignore[misc]
+        assert [row.name for row in rows] == ["Cy", "Bob", "Ada"]
+    found = await ask(lambda api: api.native.campaigns.calls(saved.list_id, mobile_number="+14155550102"))
+    assert [row.name for row in found] == ["Bob"]
     figures = await ask(lambda api: api.native.campaigns.figures(saved.list_id))
     assert (figures.status, figures.counts.registered, figures.eta.state) == ("draft", 3, "not_started")
     assert figures.outcomes is not None

@@ -22,6 +22,7 @@ HANDLER_HOME = SOURCE / "api"
 # where a fenced row already shows as cancelled.
 # `invariants.sql` and `audits.sql` check the writers, so they must see what those wrote.
 # `history.sql` finds a page among millions through the partial indexes by raw status; it shows rows of the view.
+# `call_table.sql` does the same for one campaign in both directions.
 # `tallies.sql` counts what is on the wire; fences do not change that.
 # `coverage.sql` finds what an order covers through the partial indexes, and judges fences as an order does.
 RAW_CALL_FILES = {
@@ -30,6 +31,7 @@ RAW_CALL_FILES = {
     "sweep.sql",
     "coverage.sql",
     "history.sql",
+    "call_table.sql",
     "tallies.sql",
     "campaign_clock.sql",
     "registrations.sql",

@@ -17,6 +17,7 @@ from ringoff.api.errors import ErrorShape, plain_response
 from ringoff.api.monitoring import METRICS_PATH, serve_metrics
 from ringoff.api.native import (
     api_keys,
+    call_table,
     call_timeline,
     campaign_figures,
     deliveries,
@@ -85,6 +86,7 @@ _TABLES: Final[tuple[RouteTable, ...]] = (
     native_terminations.ROUTES,
     native_calls.ROUTES,
     call_timeline.ROUTES,
+    call_table.ROUTES,
     native_campaigns.ROUTES,
     campaign_figures.ROUTES,
     list_preview.ROUTES,

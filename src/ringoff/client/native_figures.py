@@ -157,3 +157,18 @@ class ListPreview(msgspec.Struct, kw_only=True):
     invalid_rows: int = 0
     duplicate_rows: int = 0
     suppressed_rows: int = 0
+
+
+class TableCall(msgspec.Struct, kw_only=True):
+    """A call as the table of its campaign shows it."""
+
+    call_id: str
+    mobile_number: str
+    name: str = ""
+    status: str
+    sub_status: str | None = None
+    registered_at: str | None = None
+    last_attempt_at: str | None = None
+    next_attempt_at: str | None = None
+    ended_at: str | None = None
+    talk_s: float | None = None

@@ -21,7 +21,7 @@ from ringoff.client.exchange import (
 )
 from ringoff.client.methods import C, Group, Method, Walk
 from ringoff.client.native_answers import Call, Campaign, Preview, Receipt, Suppressed, Suppression
-from ringoff.client.native_figures import CampaignFigures, ListPreview
+from ringoff.client.native_figures import CampaignFigures, ListPreview, TableCall
 from ringoff.client.transfers import Progress, Sink, Source, Target, Upload
 
 Ongoing = Literal["finish", "hangup"]
@@ -29,6 +29,7 @@ Moment = datetime | date | str
 Texts = list[str]
 Receipts = list[Receipt]
 Calls = list[Call]
+TableCalls = list[TableCall]
 Campaigns = list[Campaign]
 Suppressions = list[Suppression]
 
@@ -144,6 +145,29 @@ class CampaignLifeMethods(Group[C]):
     def figures(self, campaign_id: str) -> Request[CampaignFigures]:
         """Attempts by disposition and over time, ASR, ACD, and about when it will be done."""
         return Request("GET", f"{_campaign(campaign_id)}/figures", body_as(CampaignFigures), repeat=Repeat.FREELY)
+
+    @Walk
+    def calls(
+        self,
+        campaign_id: str,
+        *,
+        status: str | None = None,
+        sub_status: str | None = None,
+        mobile_number: str | None = None,
+        registered_from: Moment | None = None,
+        registered_to: Moment | None = None,
+        page_size: int = 100,
+    ) -> Request[Page[TableCall]]:
+        """The campaign's calls, newest first."""
+        query = {
+            "limit": page_size,
+            "status": status,
+            "sub_status": sub_status,
+            "mobile_number": mobile_number,
+            "registered_from": registered_from,
+            "registered_to": registered_to,
+        }
+        return cursored(f"{_campaign(campaign_id)}/calls", query, "calls", TableCalls)
 
     @Method
     def preview(

@@ -5,8 +5,10 @@ from typing import Any, Final
 from uuid import UUID
 
 from ringoff.domain.call import TERMINABLE, CallStatus
+from ringoff.domain.call_table import CallTableFilter, FoundCalls
 from ringoff.domain.identifiers import BEYOND_EVERY_ID, CallId, CampaignId, WorkspaceId, first_id_at, id_range
 from ringoff.domain.records import AnalyticsFilter, AttemptTally, CallFilter, CallRow, Counted
+from ringoff.store import call_table
 from ringoff.store.connection import Connection
 from ringoff.store.sql_loader import load
 
@@ -64,6 +66,9 @@ class PostgresHistory:
     async def shown(self, workspace_id: WorkspaceId, call_ids: Sequence[CallId]) -> Sequence[CallRow]:
         rows = await self._connection.fetch(_SQL["shown"], workspace_id, call_ids)
         return [CallRow(**dict(row)) for row in rows]
+
+    async def table(self, workspace_id: WorkspaceId, wanted: CallTableFilter, looked_max: int) -> FoundCalls:
+        return await call_table.found(self._connection, self.page, workspace_id, wanted, looked_max)
 
     async def calls_by_status(self, workspace_id: WorkspaceId, filter: AnalyticsFilter) -> Mapping[str, int]:
         rows = await self._connection.fetch(_SQL["calls_by_status"], workspace_id, *_summed(filter))
