@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from ringoff.domain.call_table import CallTableFilter, FoundCalls
-from ringoff.domain.identifiers import CallId, CampaignId, WorkspaceId
+from ringoff.domain.identifiers import CallId, WorkspaceId
 from ringoff.domain.records import AnalyticsFilter, AttemptTally, CallFilter, CallRow, Counted
 
 
@@ -22,11 +22,6 @@ class HistoryStore(Protocol):
 
     async def count(self, workspace_id: WorkspaceId, filter: CallFilter, count_max: int) -> Counted:
         """How many the filter matches without its limit and offset; counted up to ``count_max``."""
-
-    async def to_number(
-        self, workspace_id: WorkspaceId, campaign_id: CampaignId, number: str, limit: int, *, only_open: bool
-    ) -> Sequence[CallId]:
-        """The newest calls of a campaign to a number. Those that have ended cost a look at all calls of it."""
 
     async def shown(self, workspace_id: WorkspaceId, call_ids: Sequence[CallId]) -> Sequence[CallRow]:
         """These calls, in the order of the ids."""

@@ -166,6 +166,8 @@ async def test_calls_of_a_campaign_are_filtered_and_paged(
     assert page.text.count("+1415…") == 2
     older = await visitor.get(next(link for link in page.links if "below=" in link).partition("#")[0])
     assert older.text.count("+1415…") == 1
+    newer = await visitor.get(next(link for link in older.links if "above=" in link).partition("#")[0])
+    assert newer.text.count("+1415…") == 2
     assert "No call is like that" in (await visitor.get(f"/campaigns/{campaign_id}?status=completed")).text
 
 
@@ -181,8 +183,12 @@ async def test_calls_are_found_by_number_and_by_day(
     assert (await visitor.get(f"{path}?number={number}&to=2020-01-01")).text.count("+1415…") == 0
     await terminate(browser, tenant, {"campaign_id": campaign_id}, "/campaign")
     assert "user terminated" in (await visitor.get(f"{path}?number={number}&status=cancelled")).text
-    monkeypatch.setattr("ringoff.operations.insights.CALLS_READ_MAX", 2)
-    assert "among what waits or is on the wire only" in (await visitor.get(f"{path}?number={number}")).text
+    assert (await visitor.get(f"{path}?sub_status=USER_TERMINATED")).text.count("+1415…") == 3
+    monkeypatch.setattr("ringoff.operations.call_table.LOOKED_MAX", 1)
+    page = await visitor.get(f"{path}?number={number}")
+    assert "looked for in 20,000 calls at a time" in page.text
+    while "+1415…" not in page.text:
+        page = await visitor.get(next(link for link in page.links if "below=" in link).partition("#")[0])
 
 
 @pytest.mark.parametrize(

@@ -13,15 +13,16 @@ from ringoff.api.fields import date_of
 from ringoff.dashboard.places import asked_call, asked_text, query, uuid_or_none
 from ringoff.dashboard.table import PageTable, status_of
 from ringoff.dashboard.visit import Visit
-from ringoff.domain.call import CallStatus
+from ringoff.domain.call import CallStatus, SubStatus
+from ringoff.domain.call_table import CallTableFilter
 from ringoff.domain.call_timeline import Moment
 from ringoff.domain.call_window import local_to_utc
 from ringoff.domain.errors import InvalidInput, NotFound, RingoffError
 from ringoff.domain.identifiers import CallId
-from ringoff.domain.phone_number import require_e164
-from ringoff.domain.records import CallFilter, CallRow, CampaignRow
+from ringoff.domain.records import CallRow, CampaignRow
 from ringoff.domain.termination import parse_order
 from ringoff.operations import campaign_life, insights, receipts
+from ringoff.operations.call_table import LOOKED_MAX, call_table
 from ringoff.operations.call_timeline import call_timeline
 from ringoff.operations.csv_columns import ALWAYS_THERE
 
@@ -35,86 +36,73 @@ class CallsAsked:
     """What a table of calls shows, as it was typed and picked."""
 
     status: CallStatus | None = None
+    sub_status: SubStatus | None = None
     number: str = ""
     first_day: str = ""
     """Of the registration, both days inside, in the campaign's zone."""
     last_day: str = ""
-    below: CallId | None = None
 
-    def query(self, below: CallId | None) -> str:
-        """The address of the page below an id with this filter."""
+    def query(self, **cursor: CallId | None) -> str:
+        """The address of a page with this filter."""
         return query(
             {
                 "status": self.status or "",
+                "sub_status": self.sub_status or "",
                 "number": self.number,
                 "from": self.first_day,
                 "to": self.last_day,
-                "below": str(below or ""),
+                **{name: str(call_id or "") for name, call_id in cursor.items()},
             }
         )
 
 
 @dataclass(frozen=True, slots=True)
 class CallsPage:
-    """One page of calls, newest first."""
+    """One page of calls, newest first, and the addresses of the pages beside it."""
 
     asked: CallsAsked
     rows: Sequence[CallRow] = ()
+    newer: str | None = None
     older: str | None = None
-    """The address of the next page."""
-    is_whole: bool = True
-    """False when calls that have ended were not looked for."""
     complaint: str = ""
     statuses: Sequence[CallStatus] = tuple(CallStatus)
+    sub_statuses: Sequence[SubStatus] = tuple(SubStatus)
+    looked_max: int = LOOKED_MAX
 
 
 async def calls_page(visit: Visit, campaign: CampaignRow) -> CallsPage:
     """The calls of a campaign that the address asks for, at the same cost however deep, and without counting."""
-    status, below = visit.asked("status"), uuid_or_none(visit.asked("below"))
+    status, sub_status = visit.asked("status"), visit.asked("sub_status")
     asked = CallsAsked(
         CallStatus(status) if status in set(CallStatus) else None,
+        SubStatus(sub_status) if sub_status in set(SubStatus) else None,
         asked_text(visit, "number"),
         asked_text(visit, "from"),
         asked_text(visit, "to"),
-        None if below is None else CallId(below),
     )
+    below, above = uuid_or_none(visit.asked("below")), uuid_or_none(visit.asked("above"))
     try:
-        return await (_calls_to(visit, campaign, asked) if asked.number else _calls_below(visit, campaign, asked))
+        start_at, end_at = _days(campaign, asked)
+        wanted = CallTableFilter(
+            campaign_id=campaign.campaign_id,
+            status=asked.status,
+            sub_status=asked.sub_status,
+            called_number=asked.number or None,
+            start_at=start_at,
+            end_at=end_at,
+            below=None if below is None else CallId(below),
+            above=None if above is None else CallId(above),
+            limit=PAGE_MAX,
+        )
+        page = await call_table(visit.store, visit.principal, wanted)
     except InvalidInput as error:
         return CallsPage(asked, complaint=located(error))
-
-
-async def _calls_below(visit: Visit, campaign: CampaignRow, asked: CallsAsked) -> CallsPage:
-    start_at, end_at = _days(campaign, asked)
-    wanted = CallFilter(
-        start_at=start_at,
-        end_at=end_at,
-        campaign_id=campaign.campaign_id,
-        status=asked.status,
-        below=asked.below,
-        # One more than is shown tells whether there is a next page.
-        limit=PAGE_MAX + 1,
+    return CallsPage(
+        asked,
+        page.calls,
+        None if page.newer is None else asked.query(above=page.newer),
+        None if page.older is None else asked.query(below=page.older),
     )
-    found = await insights.list_calls(visit.store, visit.principal, wanted)
-    rows = found[:PAGE_MAX]
-    return CallsPage(asked, rows, asked.query(rows[-1].call_id) if len(found) > PAGE_MAX else None)
-
-
-async def _calls_to(visit: Visit, campaign: CampaignRow, asked: CallsAsked) -> CallsPage:
-    """Of one number there are few: they are all on the first page."""
-    require_e164(asked.number, "number", None)
-    start_at, end_at = _days(campaign, asked)
-    found, is_whole = await insights.calls_to(
-        visit.store, visit.principal, campaign.campaign_id, asked.number, PAGE_MAX
-    )
-    rows = [
-        call
-        for call in found
-        if asked.status in (None, call.status)
-        and (start_at is None or call.created_at >= start_at)
-        and (end_at is None or call.created_at <= end_at)
-    ]
-    return CallsPage(asked, rows, is_whole=is_whole)
 
 
 def _days(campaign: CampaignRow, asked: CallsAsked) -> tuple[datetime | None, datetime | None]:

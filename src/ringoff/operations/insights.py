@@ -6,7 +6,7 @@ from typing import Final
 
 from ringoff.domain.call import CallStatus
 from ringoff.domain.errors import InvalidInput, NotFound
-from ringoff.domain.identifiers import CallId, CampaignId
+from ringoff.domain.identifiers import CallId
 from ringoff.domain.records import CallDetail, CallFilter, CallRow, Counted
 from ringoff.domain.workspace import Principal
 from ringoff.ports import Store
@@ -16,8 +16,6 @@ OFFSET_MAX: Final = 10_000
 TOTAL_COUNTED_MAX: Final = 10_000
 PAGE_TIMEOUT_MS: Final = 10_000
 EXPORT_PAGE_MAX: Final = 500
-CALLS_READ_MAX: Final = 100_000
-"""Calls of a campaign that are read to find a number among those that have ended: no index has it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,21 +58,6 @@ async def list_calls(store: Store, principal: Principal, filter: CallFilter) -> 
     async with store.snapshot() as tx:
         await tx.history.for_pages(PAGE_TIMEOUT_MS)
         return await tx.history.shown(principal.workspace_id, await tx.history.page(principal.workspace_id, filter))
-
-
-async def calls_to(
-    store: Store, principal: Principal, campaign_id: CampaignId, number: str, limit: int
-) -> tuple[Sequence[CallRow], bool]:
-    """The newest calls of a list campaign to a number, and whether those that have ended were looked for, too.
-
-    They are in a campaign of up to 100,000 calls; in any other only what waits or is on the wire is found.
-    """
-    async with store.snapshot() as tx:
-        await tx.history.for_pages(PAGE_TIMEOUT_MS)
-        campaign = await tx.campaigns.campaign(principal.workspace_id, campaign_id)
-        is_whole = campaign is not None and campaign.total_count <= CALLS_READ_MAX
-        found = await tx.history.to_number(principal.workspace_id, campaign_id, number, limit, only_open=not is_whole)
-        return await tx.history.shown(principal.workspace_id, found), is_whole
 
 
 async def export(

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from ringoff.domain.call import TERMINABLE, CallStatus
 from ringoff.domain.call_table import CallTableFilter, FoundCalls
-from ringoff.domain.identifiers import BEYOND_EVERY_ID, CallId, CampaignId, WorkspaceId, first_id_at, id_range
+from ringoff.domain.identifiers import BEYOND_EVERY_ID, CallId, WorkspaceId, first_id_at, id_range
 from ringoff.domain.records import AnalyticsFilter, AttemptTally, CallFilter, CallRow, Counted
 from ringoff.store import call_table
 from ringoff.store.connection import Connection
@@ -53,15 +53,6 @@ class PostgresHistory:
         if filter.status not in TERMINABLE:
             return False
         return bool(await self._connection.fetchval(_SQL["has_number_fences"], workspace_id))
-
-    async def to_number(
-        self, workspace_id: WorkspaceId, campaign_id: CampaignId, number: str, limit: int, *, only_open: bool
-    ) -> Sequence[CallId]:
-        # Steered like a page, the search among those that are open would walk the campaign instead of the numbers.
-        await self._connection.execute(_SQL["let_sort"])
-        statement = _SQL["ids_open_to_number" if only_open else "ids_to_number"]
-        rows = await self._connection.fetch(statement, workspace_id, number, campaign_id, limit)
-        return [row["call_id"] for row in rows]
 
     async def shown(self, workspace_id: WorkspaceId, call_ids: Sequence[CallId]) -> Sequence[CallRow]:
         rows = await self._connection.fetch(_SQL["shown"], workspace_id, call_ids)

@@ -12,9 +12,6 @@ SELECT set_config('enable_sort', 'off', true), set_config('enable_hashjoin', 'of
     set_config('enable_mergejoin', 'off', true), set_config('enable_bitmapscan', 'off', true),
     set_config('enable_seqscan', 'off', true), set_config('statement_timeout', $1, true)
 
--- name: let_sort
-SELECT set_config('enable_sort', 'on', true), set_config('enable_bitmapscan', 'on', true)
-
 -- name: limit_time
 SELECT set_config('statement_timeout', $1, true)
 
@@ -300,22 +297,6 @@ FROM (
 ) found
 ORDER BY found.call_id DESC
 LIMIT $6 OFFSET $7
-
--- name: ids_open_to_number
--- $2 the number, $3 a list campaign.
-SELECT c.call_id
-FROM call c
-WHERE c.workspace_id = $1 AND c.called_number = $2 AND c.status IN ('registered', 'retry', 'ongoing') AND c.campaign_id = $3
-ORDER BY c.call_id DESC
-LIMIT $4
-
--- name: ids_to_number
--- Whether they are open or have ended. No index has the numbers of those that have ended: the campaign is read whole.
-SELECT c.call_id
-FROM call c
-WHERE c.workspace_id = $1 AND c.called_number = $2 AND c.campaign_id = $3
-ORDER BY c.call_id DESC
-LIMIT $4
 
 -- Of counts: the same $1 to $5, $6 how far to count. The order matters to nobody but the planner, who takes the index that has it.
 
