@@ -10,7 +10,7 @@ from ringoff.domain.errors import NotFound
 from ringoff.domain.identifiers import CampaignId
 from ringoff.observability.invariants import broken_invariants
 from ringoff.operations import campaign_life
-from ringoff.operations.campaign_figures import campaign_figures
+from ringoff.operations.campaign_figures import campaign_figures, etas
 from ringoff.store.postgres import PostgresStore
 from tests.races.conftest import Actors
 from tests.support.world import World
@@ -132,3 +132,21 @@ async def test_the_pace_of_the_last_minutes_is_measured(actors: Actors) -> None:
     eta = (await campaign_figures(actors.store, actors.world.principal, campaign_id)).eta
     assert eta.attempts_per_s is not None
     assert 6000 / 180 <= eta.attempts_per_s <= 6000 / 120
+
+
+async def test_a_list_of_campaigns_guesses_as_the_page_of_one_does(actors: Actors) -> None:
+    store, principal = actors.store, actors.world.principal
+    started = await actors.world.campaign(NUMBERS)
+    paused = await actors.world.campaign(NUMBERS[:5])
+    await dial_and_end(actors, 4, 200, talk_ms=30_000)
+    await campaign_life.pause(store, principal, paused)
+    listed = await campaign_life.list_campaigns(store, principal, None, 10)
+    guessed = await etas(store, principal, listed)
+    assert guessed[paused].state == EtaState.PAUSED
+    for campaign_id in (started, paused):
+        alone = (await campaign_figures(store, principal, campaign_id)).eta
+        found = guessed[campaign_id]
+        assert (found.state, found.attempts_left) == (alone.state, alone.attempts_left)
+    await campaign_life.end(store, principal, paused)
+    listed = await campaign_life.list_campaigns(store, principal, None, 10)
+    assert set(await etas(store, principal, listed)) == {started}, "what is over is not guessed about"
