@@ -49,6 +49,22 @@ def test_a_row_that_cannot_be_called_refuses_the_file_or_is_listed(
     assert "company = Company" in done.stderr
 
 
+def test_a_look_stores_nothing_and_names_every_row(server: ServerProcess, here: dict[str, str], contacts: Path) -> None:
+    contacts.write_text(contacts.read_text() + "+91 98765-40001,Asha,Again\n12,Short,\n")
+    campaigns = document(server, here, "campaign", "list", "--limit", "0")
+    looked = server.command(*uploading(server, contacts, "--dry-run"), **here)
+    assert (looked.returncode, looked.stdout.splitlines()[0].startswith("Would register 2 calls of 5 rows")) == (
+        1,
+        True,
+    )
+    assert [line.split("\t")[0] for line in looked.stdout.splitlines()[1:]] == ["Line", "4", "5", "6"]
+    refused = server.command(*uploading(server, contacts), **here)
+    assert [f"line {line}, Mobile Number: " in refused.stderr for line in (4, 5, 6)] == [True] * 3
+    assert document(server, here, "campaign", "list", "--limit", "0") == campaigns
+    contacts.write_bytes(csv_of(numbers(0, 3)))
+    assert document(server, here, *uploading(server, contacts, "--dry-run"))["valid_rows"] == 3
+
+
 def test_a_terminal_shows_bars_and_the_command_that_comes_next(
     server: ServerProcess, here: dict[str, str], contacts: Path
 ) -> None:

@@ -105,12 +105,22 @@ def test_numbers_are_suppressed_listed_and_released(
     assert server.command("suppress", "add", "12", **here).returncode == 1
 
 
-def test_the_latest_receipts_are_listed(server: ServerProcess, here: dict[str, str]) -> None:
+def test_the_latest_receipts_are_listed_found_and_exported(
+    server: ServerProcess, here: dict[str, str], tmp_path: Path
+) -> None:
     campaign_id = Client(server).upload(csv_of(numbers(0, 2)))["list_id"]
-    given = document(server, here, "terminate", "--campaign-id", campaign_id, "--yes", "--wait")
+    given = document(
+        server, here, "terminate", "--campaign-id", campaign_id, "--yes", "--wait", "--reason", "a rare word"
+    )
     assert (given["state"], given["counts"]["cancelled"]) == ("settled", 2)
     assert document(server, here, "receipt")[0]["termination_id"] == given["termination_id"]
     assert given["termination_id"] in server.command("receipt", **here).stdout
+    found = document(server, here, "receipt", "--find", "a rare word")
+    assert [row["termination_id"] for row in found] == [given["termination_id"]]
+    path = tmp_path / "covered.csv"
+    assert server.command("receipt", given["termination_id"], "--export", str(path), **here).returncode == 0
+    assert len(path.read_text().splitlines()) == 3
+    assert server.command("receipt", "--export", str(path), **here).returncode == 2
 
 
 def test_texts_of_agents_and_orders_are_only_text(server: ServerProcess, here: dict[str, str]) -> None:

@@ -1,7 +1,7 @@
 """`ringoff campaign upload`: a CSV of contacts becomes a draft, with bars for its way and for its verification."""
 
 import json as json_text
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -10,11 +10,12 @@ from typing import Annotated, Any, Final
 
 import msgspec
 from cyclopts import Parameter
-from rich.progress import DownloadColumn, Progress, TaskID, TransferSpeedColumn
+from rich.progress import DownloadColumn, TransferSpeedColumn
 
 from ringoff.client import BadRequest, ClientError, RingoffClient, Unreachable
 from ringoff.client.answers import LargeList
 from ringoff.clock import SystemClock
+from ringoff.commands.campaign_look import note_faults, sending, show_look
 from ringoff.commands.contacts import LARGE_FROM_BYTES, file_of, variables_of
 from ringoff.commands.desk import Desk, Flag, Json, Several, wait
 from ringoff.commands.ending import FAILED, MISUSED, OK, Ended
@@ -22,8 +23,9 @@ from ringoff.commands.server import HERE, Server, connected, fate_told
 
 _LOOK_EVERY_S: Final = 0.5
 _FAILURES_MAX: Final = 5
+_INVALID_ROW: Final = "Invalid row."
 _ADVICE: Final = {
-    "Invalid row.": "; --skip-invalid leaves such rows out",
+    _INVALID_ROW: "; --skip-invalid leaves such rows out",
     " is missing (found: ": "; --map mobile_number=COLUMN says where the numbers are",
 }
 _VERIFYING: Final = "verifying"
@@ -85,6 +87,7 @@ def upload(
     terms: Terms = USUAL,
     skip_invalid: Flag = False,
     large: Flag = False,
+    dry_run: Flag = False,
     json: Json = False,
     server: Server = HERE,
 ) -> int:
@@ -109,42 +112,47 @@ def upload(
     large
         Verify the list after the upload, whatever its size; rows that cannot be called are left out, as for every
         large file (8 MiB).
+    dry_run
+        Only say what would come of it; nothing is stored.
     """
     desk = Desk()
     size = file_of(file).stat().st_size
-    now = SystemClock().now()
-    fields: dict[str, Any] = {
-        "agent_id": agent_id,
-        "campaign_name": name or file.stem,
-        "country_code": country_code,
-        "variables_map": variables_of(file, map_ or []),
-        "call_config": terms.config(),
-        # In any time zone the day before yesterday is past, and a start in the past means at once.
-        "campaign_start_time": terms.starts_at or f"{now - timedelta(days=2):%Y-%m-%dT%H:%M}",
-        "campaign_end_time": terms.ends_at or f"{now + _OPEN_FOR:%Y-%m-%dT%H:%M}",
-    }
+    fields = _form(file, agent_id, name or file.stem, country_code, map_ or [], terms)
     desk.note("columns: " + ", ".join(f"{variable} = {column}" for variable, column in fields["variables_map"].items()))
     with connected(server) as api:
+        if dry_run:
+            return show_look(api, file, fields, desk, is_json=json)
         if large or skip_invalid or size >= LARGE_FROM_BYTES:
             return _upload_large(api, file, fields, desk, is_json=json)
         return _upload_small(api, file, fields, desk, is_json=json)
 
 
-def sending(bars: Progress, task: TaskID, then: str) -> Any:
-    """Tells a bar how much of a file has gone; after the last byte the server has the word."""
-
-    def note(sent: int, total: int | None) -> None:
-        bars.update(task, completed=sent, total=total)
-        if sent == total:
-            bars.update(task, description=then)
-
-    return note
+def _form(
+    file: Path, agent_id: str, name: str, country_code: str, given: Sequence[str], terms: Terms
+) -> dict[str, Any]:
+    now = SystemClock().now()
+    return {
+        "agent_id": agent_id,
+        "campaign_name": name,
+        "country_code": country_code,
+        "variables_map": variables_of(file, given),
+        "call_config": terms.config(),
+        # In any time zone the day before yesterday is past, and a start in the past means at once.
+        "campaign_start_time": terms.starts_at or f"{now - timedelta(days=2):%Y-%m-%dT%H:%M}",
+        "campaign_end_time": terms.ends_at or f"{now + _OPEN_FOR:%Y-%m-%dT%H:%M}",
+    }
 
 
 def _upload_small(api: RingoffClient, file: Path, fields: dict[str, Any], desk: Desk, *, is_json: bool) -> int:
-    with _upload_told(), desk.bar(DownloadColumn(), TransferSpeedColumn()) as bars:
-        task = bars.add_task("uploading", total=None)
-        saved = api.campaigns.save(file, **fields, progress=sending(bars, task, "the server reads it"))
+    with _upload_told():
+        try:
+            with desk.bar(DownloadColumn(), TransferSpeedColumn()) as bars:
+                task = bars.add_task("uploading", total=None)
+                saved = api.campaigns.save(file, **fields, progress=sending(bars, task, "the server reads it"))
+        except BadRequest as error:
+            if _INVALID_ROW in error.message:
+                note_faults(api, file, fields, desk)
+            raise
     if is_json:
         desk.json(msgspec.to_builtins(saved))
         return OK

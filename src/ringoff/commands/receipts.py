@@ -1,6 +1,7 @@
 """`ringoff receipt`: what an order was and what it has done; without an id, the latest orders."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Annotated, Any, Final
 from urllib.parse import quote
 
@@ -12,7 +13,7 @@ from ringoff.client import RingoffClient, Unreadable
 from ringoff.client import native_answers as answers
 from ringoff.client.tolerance import read_as
 from ringoff.commands.desk import Desk, Json
-from ringoff.commands.ending import OK
+from ringoff.commands.ending import MISUSED, OK, Ended
 from ringoff.commands.server import HERE, Server, connected
 
 ORDERS: Final = "/api/v1/terminations"
@@ -28,20 +29,37 @@ class _Receipts(msgspec.Struct):
     terminations: list[answers.Receipt]
 
 
-def receipt(termination_id: str | None = None, *, limit: Page = 20, json: Json = False, server: Server = HERE) -> int:
+def receipt(
+    termination_id: str | None = None,
+    *,
+    find: str | None = None,
+    export: Path | None = None,
+    limit: Page = 20,
+    json: Json = False,
+    server: Server = HERE,
+) -> int:
     """Show what an order was, and what it has done. Without an id: the latest orders.
 
     Parameters
     ----------
     termination_id
         The X-Termination-Id of the order.
+    find
+        Without an id: only orders with this text in their ids, names, numbers, reasons, or the name of their key.
+    export
+        With an id: write all calls that it covers to this file, as CSV.
     limit
         Without an id: how many orders are shown, 1 to 1,000.
     """
     desk = Desk()
     with connected(server) as api:
         if termination_id is None:
-            return _list(api, limit, desk, is_json=json)
+            if export is not None:
+                raise Ended("--export needs the id of one order", MISUSED)
+            return _list(api, {"limit": limit, "text": find}, desk, is_json=json)
+        if export is not None:
+            done = api.native.terminations.export_csv(termination_id, export)
+            desk.note(f"{done.file_bytes or 0:,} bytes are in {export}")
         found = read_receipt(api, termination_id, _CALLS_MAX if json else 1)
     if json:
         desk.json(found)
@@ -103,8 +121,8 @@ def _selected(value: Any) -> str:
     return f"{len(value)}: {', '.join(value[:_SHOWN_MAX])}" if isinstance(value, list) else str(value)
 
 
-def _list(api: RingoffClient, limit: int, desk: Desk, *, is_json: bool) -> int:
-    answer = checked(api.request("GET", ORDERS, query={"limit": limit}), _Receipts)
+def _list(api: RingoffClient, query: Mapping[str, Any], desk: Desk, *, is_json: bool) -> int:
+    answer = checked(api.request("GET", ORDERS, query=query), _Receipts)
     found = answer["terminations"]
     if is_json:
         desk.json(found)

@@ -8,7 +8,7 @@ import msgspec
 from cyclopts import App
 from rich.progress import DownloadColumn, MofNCompleteColumn
 
-from ringoff.commands.campaign_upload import sending
+from ringoff.commands.campaign_look import sending
 from ringoff.commands.contacts import file_of
 from ringoff.commands.desk import Desk, Flag, Json, Limit
 from ringoff.commands.ending import MISUSED, OK, Ended
