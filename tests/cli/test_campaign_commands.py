@@ -131,6 +131,7 @@ def test_a_campaign_is_held_released_and_ended(server: ServerProcess, here: dict
     assert document(server, here, "campaign", "resume", campaign_id)["status"] == "scheduled"
     with Terminal("campaign", "watch", campaign_id, variables=here) as terminal:
         terminal.wait_for_shown("0/2")
+        terminal.wait_for("done about 20")
         terminal.type(CTRL_C)
         assert terminal.exit_code() == 0
         assert "the campaign goes on as it was" in terminal.shown

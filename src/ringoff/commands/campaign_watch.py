@@ -16,6 +16,7 @@ STATUSES: Final = ("registered", "ongoing", "retry", "completed", "failed", "err
 _OVER: Final = frozenset({"completed", "terminated", "failed"})
 _LOOK_EVERY_S: Final = 1.0
 _FAILURES_MAX: Final = 10
+_GUESS_EVERY_LOOKS: Final = 10
 _HINTS: Final = {
     "draft": "It is a draft: ringoff campaign start {0} --from-number NUMBER",
     "verifying": "Its list is still verified: ringoff campaign verification {0}",
@@ -68,17 +69,50 @@ def line_of(campaign: Campaign) -> str:
 def _with_bars(api: RingoffClient, found: Campaign, desk: Desk) -> Campaign:
     with desk.bar(MofNCompleteColumn()) as bars:
         title = bars.add_task("", total=None)
+        guess = _Guess(api, found.campaign_id)
         tasks: dict[str, TaskID] = {status: bars.add_task(status, total=None) for status in STATUSES}
         while True:
             counts = found.counts or CampaignCounts()
             ended = counts.total - counts.registered - counts.ongoing - counts.retry
-            bars.update(title, description=f"{plain(found.name)} {found.status}", completed=ended, total=counts.total)
+            shown = f"{plain(found.name)} {found.status}{'' if is_over(found) else guess.words()}"
+            bars.update(title, description=shown, completed=ended, total=counts.total)
             for status, task in tasks.items():
                 bars.update(task, completed=getattr(counts, status), total=counts.total)
             if is_over(found):
                 return found
             wait(_LOOK_EVERY_S)
             found = _again(api, found, desk)
+
+
+class _Guess:
+    """About when a campaign will be done; made anew every ten looks, for it costs more than a look."""
+
+    def __init__(self, api: RingoffClient, campaign_id: str) -> None:
+        self._api = api
+        self._campaign_id = campaign_id
+        self._looks = 0
+        self._words = ""
+
+    def words(self) -> str:
+        """Nothing where there is no guess, or no server that makes one."""
+        if self._looks % _GUESS_EVERY_LOOKS == 0:
+            try:
+                eta = self._api.native.campaigns.figures(self._campaign_id).eta
+                self._words = _eta_words(eta.done_about_at, eta.opens_at)
+            except ClientError:
+                self._words = ""
+        self._looks += 1
+        return self._words
+
+
+def _eta_words(done_about_at: str | None, opens_at: str | None) -> str:
+    if done_about_at:
+        return f", done about {_minute(done_about_at)}"
+    return f", opens {_minute(opens_at)}" if opens_at else ""
+
+
+def _minute(at: str) -> str:
+    return f"{plain(at)[:16].replace('T', ' ')} UTC"
 
 
 def _with_lines(api: RingoffClient, found: Campaign, desk: Desk, *, is_json: bool) -> None:
