@@ -176,11 +176,14 @@ class SuppressionStore(Protocol):
         """How many of the numbers of contact rows are on the list. The rows are staged until the transaction ends."""
 
     async def page(
-        self, workspace_id: WorkspaceId, after: str, number: str | None, limit: int
+        self, workspace_id: WorkspaceId, after: str, lowest: str, highest: str, limit: int
     ) -> Sequence[SuppressedNumber]:
-        """By number, above ``after``."""
+        """By number, above ``after``, from ``lowest`` to ``highest``."""
 
     async def count(self, workspace_id: WorkspaceId) -> int: ...
+    async def count_up_to(self, workspace_id: WorkspaceId, count_max: int) -> int:
+        """The count, or ``count_max`` when there are more: at the cost of so many."""
+
     async def remove(self, workspace_id: WorkspaceId, number: str) -> bool: ...
 
 

@@ -39,6 +39,7 @@ class World:
         async with store.transaction() as tx:
             workspace = await tx.workspaces.add_workspace(f"workspace {uuid4()}")
             key = await tx.workspaces.add_api_key(workspace.workspace_id, "key", uuid4().bytes * 2, "prefix")
+            assert key is not None
             agent = await tx.workspaces.add_agent(workspace.workspace_id, "agent", "outbound", "en-US", [], {})
             trunk = await tx.workspaces.add_trunk(
                 workspace.workspace_id, "trunk", "simulated", cps_max, channels_max, {}

@@ -3,7 +3,19 @@
 from starlette.routing import Route
 
 from ringoff.api.services import Services
-from ringoff.dashboard import calls, campaign, campaigns, login, overview, receipts, terminate, uploads, webhooks
+from ringoff.dashboard import (
+    calls,
+    campaign,
+    campaigns,
+    keys,
+    login,
+    overview,
+    receipts,
+    suppressions,
+    terminate,
+    uploads,
+    webhooks,
+)
 from ringoff.dashboard.assets import PREFIX, Assets
 from ringoff.dashboard.live import Broadcaster
 from ringoff.dashboard.rendering import Rendering
@@ -20,6 +32,8 @@ TABLES = [
     calls.PAGES,
     uploads.PAGES,
     webhooks.PAGES,
+    suppressions.PAGES,
+    keys.PAGES,
 ]
 
 

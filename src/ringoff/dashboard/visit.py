@@ -15,6 +15,7 @@ from ringoff.api.services import Services
 from ringoff.dashboard.assets import Assets
 from ringoff.dashboard.live import Broadcaster
 from ringoff.dashboard.rendering import Rendering
+from ringoff.dashboard.sealing import NumberSeal
 from ringoff.domain.errors import InvalidInput
 from ringoff.domain.session import Session
 from ringoff.domain.workspace import Principal
@@ -73,6 +74,7 @@ class Visit:
         self.dashboard = dashboard
         self.request = request
         self.session = session
+        self.seal = NumberSeal(token)
         self._csrf = csrf_of(token)
 
     @property

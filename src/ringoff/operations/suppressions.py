@@ -1,5 +1,6 @@
 """Numbers that must not be rung: add, import, list, export, remove. The permit judges; no dial goes past it."""
 
+import re
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -16,6 +17,13 @@ from ringoff.operations.uploads import CsvUpload, UploadedFile, UploadReport
 from ringoff.ports import Store
 
 EXPORT_PAGE_MAX: Final = 1_000
+COUNTED_MAX: Final = 100_000
+"""A page that people look at counts so far; counting millions would cost more than the page."""
+NOT_SUPPRESSED: Final = "The number is not suppressed"
+
+_LENGTH_MAX: Final = 16
+_SEARCH: Final = re.compile(r"\+?[0-9]{0,15}", re.ASCII)
+_SEPARATORS: Final = re.compile(r"[\s().\-/]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +76,42 @@ async def list_suppressions(
 ) -> tuple[Sequence[SuppressedNumber], int]:
     """One page by number, above ``after``, and how many numbers are suppressed in all."""
     async with store.transaction() as tx:
-        page = await tx.suppressions.page(principal.workspace_id, after, number, limit)
+        lowest, highest = _beginning_with("+") if number is None else (number, number)
+        page = await tx.suppressions.page(principal.workspace_id, after, lowest, highest, limit)
         return page, await tx.suppressions.count(principal.workspace_id)
+
+
+def read_search(text: str) -> str:
+    """The beginning of a number as people type it, made the beginning of E.164; ``+`` alone for no text.
+
+    ``InvalidInput`` for what no number begins with: such a search must not look like an empty list.
+    """
+    digits = _SEPARATORS.sub("", text)
+    digits = digits.removeprefix("00")
+    if _SEARCH.fullmatch(digits) is None:
+        raise InvalidInput(
+            f"a number is found by its first digits, calling code first, as in +1415: not by {text[:_LENGTH_MAX]!r}",
+            field="number",
+        )
+    return "+" + digits.removeprefix("+")
+
+
+async def find_suppressions(
+    store: Store, principal: Principal, beginning: str, after: str, limit: int
+) -> tuple[Sequence[SuppressedNumber], int]:
+    """One page of the numbers that begin so, above ``after``, and how many are suppressed, up to ``COUNTED_MAX``."""
+    async with store.transaction() as tx:
+        page = await tx.suppressions.page(principal.workspace_id, after, *_beginning_with(beginning), limit)
+        return page, await tx.suppressions.count_up_to(principal.workspace_id, COUNTED_MAX)
+
+
+async def suppression(store: Store, principal: Principal, number: str) -> SuppressedNumber:
+    """One number of the list."""
+    async with store.transaction() as tx:
+        page = await tx.suppressions.page(principal.workspace_id, "", number, number, 1)
+    if not page:
+        raise NotFound(NOT_SUPPRESSED, field="mobile_number")
+    return page[0]
 
 
 async def every_suppression(store: Store, principal: Principal) -> AsyncIterator[Sequence[SuppressedNumber]]:
@@ -77,7 +119,7 @@ async def every_suppression(store: Store, principal: Principal) -> AsyncIterator
     after = ""
     while True:
         async with store.transaction() as tx:
-            page = await tx.suppressions.page(principal.workspace_id, after, None, EXPORT_PAGE_MAX)
+            page = await tx.suppressions.page(principal.workspace_id, after, *_beginning_with("+"), EXPORT_PAGE_MAX)
         if page:
             yield page
         if len(page) < EXPORT_PAGE_MAX:
@@ -89,7 +131,12 @@ async def allow(store: Store, principal: Principal, number: str) -> None:
     """Take a number off the list. Calls that were skipped meanwhile stay cancelled."""
     async with store.transaction() as tx:
         if not await tx.suppressions.remove(principal.workspace_id, number):
-            raise NotFound("The number is not suppressed", field="mobile_number")
+            raise NotFound(NOT_SUPPRESSED, field="mobile_number")
+
+
+def _beginning_with(beginning: str) -> tuple[str, str]:
+    """The bounds of the numbers that begin so: digits only, so that every collation agrees."""
+    return beginning, beginning.ljust(_LENGTH_MAX, "9")
 
 
 def _require_reason(reason: str | None) -> None:

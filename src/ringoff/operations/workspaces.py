@@ -66,12 +66,17 @@ async def create_api_key(store: Store, workspace_name: str | None, name: str) ->
         return await _store_key(tx, oldest.workspace_id, name, text), text
 
 
-async def issue_api_key(store: Store, principal: Principal, name: str) -> tuple[ApiKey, str]:
-    """Make one more key for the caller's own workspace."""
+async def issue_api_key(
+    store: Store, principal: Principal, name: str, api_key_id: ApiKeyId | None = None
+) -> tuple[ApiKey, str]:
+    """Make one more key for the caller's own workspace.
+
+    Whoever chooses its id makes one key however often they ask: ``Conflict`` from the second time on.
+    """
     _require_name(name, "name")
     async with store.transaction() as tx:
         text = _new_key()
-        return await _store_key(tx, principal.workspace_id, name, text), text
+        return await _store_key(tx, principal.workspace_id, name, text, api_key_id), text
 
 
 async def renew_api_key(store: Store, principal: Principal) -> tuple[ApiKey, str]:
@@ -134,10 +139,15 @@ async def _add_first_workspace(tx: Transaction) -> Workspace:
     return workspace
 
 
-async def _store_key(tx: Transaction, workspace_id: WorkspaceId, name: str, text: str) -> ApiKey:
+async def _store_key(
+    tx: Transaction, workspace_id: WorkspaceId, name: str, text: str, api_key_id: ApiKeyId | None = None
+) -> ApiKey:
     # A key that somebody chose may be short: what is shown of it is never more than a quarter.
     prefix = text[: min(_PREFIX_LENGTH, len(text) // 4)] if not text.startswith(KEY_MARK) else text[:_PREFIX_LENGTH]
-    return await tx.workspaces.add_api_key(workspace_id, name, _hash(text), prefix)
+    key = await tx.workspaces.add_api_key(workspace_id, name, _hash(text), prefix, api_key_id)
+    if key is None:
+        raise Conflict("this key is made already, and a key is shown once", field="api_key_id")
+    return key
 
 
 def _hash(key_text: str) -> bytes:

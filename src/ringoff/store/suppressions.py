@@ -63,13 +63,16 @@ class PostgresSuppressions:
         await self._connection.copy_to_table(_STAGE, source=rows, columns=CONTACT_COLUMNS, format="binary")
 
     async def page(
-        self, workspace_id: WorkspaceId, after: str, number: str | None, limit: int
+        self, workspace_id: WorkspaceId, after: str, lowest: str, highest: str, limit: int
     ) -> Sequence[SuppressedNumber]:
-        rows = await self._connection.fetch(_SQL["page"], workspace_id, after, number, limit)
+        rows = await self._connection.fetch(_SQL["page"], workspace_id, after, lowest, highest, limit)
         return [SuppressedNumber(**dict(row)) for row in rows]
 
     async def count(self, workspace_id: WorkspaceId) -> int:
         return int(await self._connection.fetchval(_SQL["count"], workspace_id))
+
+    async def count_up_to(self, workspace_id: WorkspaceId, count_max: int) -> int:
+        return int(await self._connection.fetchval(_SQL["count_up_to"], workspace_id, count_max))
 
     async def remove(self, workspace_id: WorkspaceId, number: str) -> bool:
         return row_count(await self._connection.execute(_SQL["remove"], workspace_id, number)) > 0

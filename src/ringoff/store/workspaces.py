@@ -34,8 +34,11 @@ class PostgresWorkspaces:
     async def workspaces(self) -> Sequence[Workspace]:
         return [Workspace(**dict(row)) for row in await self._connection.fetch(_SQL["workspaces"])]
 
-    async def add_api_key(self, workspace_id: WorkspaceId, name: str, key_hash: bytes, prefix: str) -> ApiKey:
-        return ApiKey(**dict(await self._one("add_api_key", workspace_id, name, key_hash, prefix)))
+    async def add_api_key(
+        self, workspace_id: WorkspaceId, name: str, key_hash: bytes, prefix: str, api_key_id: ApiKeyId | None = None
+    ) -> ApiKey | None:
+        row = await self._connection.fetchrow(_SQL["add_api_key"], workspace_id, name, key_hash, prefix, api_key_id)
+        return None if row is None else ApiKey(**dict(row))
 
     async def principal_by_key_hash(self, key_hash: bytes) -> Principal | None:
         row = await self._connection.fetchrow(_SQL["principal_by_key_hash"], key_hash)

@@ -37,14 +37,18 @@ FROM suppression_stage t
 JOIN suppression s ON s.workspace_id = $1 AND s.mobile_number = t.called_number
 
 -- name: page
+-- Two bounds instead of a condition that may be absent: whatever is looked for, the primary key is read from there to there.
 SELECT s.mobile_number, s.reason, s.created_at, s.termination_id, s.api_key_id
 FROM suppression s
-WHERE s.workspace_id = $1 AND s.mobile_number > $2 AND ($3::text IS NULL OR s.mobile_number = $3)
+WHERE s.workspace_id = $1 AND s.mobile_number > $2 AND s.mobile_number BETWEEN $3 AND $4
 ORDER BY s.mobile_number
-LIMIT $4
+LIMIT $5
 
 -- name: count
 SELECT count(*) FROM suppression WHERE workspace_id = $1
+
+-- name: count_up_to
+SELECT count(*) FROM (SELECT FROM suppression WHERE workspace_id = $1 LIMIT $2) AS s
 
 -- name: remove
 DELETE FROM suppression WHERE workspace_id = $1 AND mobile_number = $2

@@ -13,7 +13,10 @@ SELECT workspace_id, name, created_at FROM workspace WHERE workspace_id = $1
 SELECT workspace_id, name, created_at FROM workspace ORDER BY created_at, workspace_id
 
 -- name: add_api_key
-INSERT INTO api_key (workspace_id, name, key_hash, prefix) VALUES ($1, $2, $3, $4)
+-- Nothing for an id that is taken: the same form was sent before.
+INSERT INTO api_key (workspace_id, name, key_hash, prefix, api_key_id)
+VALUES ($1, $2, $3, $4, coalesce($5, gen_random_uuid()))
+ON CONFLICT (workspace_id, api_key_id) DO NOTHING
 RETURNING api_key_id, workspace_id, name, prefix, created_at, revoked_at
 
 -- name: principal_by_key_hash
