@@ -39,7 +39,16 @@ from ringoff.domain.records import (
     CallDetail,
     NewCall,
 )
-from ringoff.domain.workspace import Agent, ApiKey, CallingNumber, Principal, Trunk, Workspace
+from ringoff.domain.workspace import (
+    Agent,
+    AgentFilter,
+    ApiKey,
+    CallingNumber,
+    NumberFilter,
+    Principal,
+    Trunk,
+    Workspace,
+)
 from ringoff.figure_ports import FigureStore
 from ringoff.history_ports import HistoryStore
 from ringoff.number_pool_ports import NumberPoolStore
@@ -149,11 +158,8 @@ class WorkspaceStore(Protocol):
     async def agents(self, workspace_id: WorkspaceId, limit: int, offset: int) -> Sequence[tuple[Agent, int]]:
         """Agents that are not archived, newest first, each with its number of calls."""
 
-    async def agents_uncounted(self, workspace_id: WorkspaceId, limit: int) -> Sequence[Agent]:
-        """Agents that are not archived, newest first; ``agents`` also counts the calls of each."""
-
-    async def numbers_uncounted(self, workspace_id: WorkspaceId) -> Sequence[CallingNumber]:
-        """``numbers`` also counts the attempts of each."""
+    async def agents_uncounted(self, workspace_id: WorkspaceId, wanted: AgentFilter) -> Sequence[Agent]:
+        """Archived ones too; ``agents`` also counts the calls of each."""
 
     async def add_trunk(
         self,
@@ -187,6 +193,9 @@ class WorkspaceStore(Protocol):
     async def remove_number(self, workspace_id: WorkspaceId, number_id: NumberId) -> CallingNumber | None: ...
     async def numbers(self, workspace_id: WorkspaceId) -> Sequence[tuple[CallingNumber, int]]:
         """Numbers with the count of dial attempts that showed them."""
+
+    async def own_numbers(self, workspace_id: WorkspaceId, wanted: NumberFilter) -> Sequence[CallingNumber]:
+        """A page in their order; ``numbers`` also counts the attempts of each."""
 
     async def numbers_matching(
         self, workspace_id: WorkspaceId, numbers_or_ids: Sequence[str]

@@ -4,6 +4,7 @@ from starlette.routing import Route
 
 from ringoff.api.services import Services
 from ringoff.dashboard import (
+    agents,
     calls,
     campaign,
     campaigns,
@@ -13,6 +14,7 @@ from ringoff.dashboard import (
     receipts,
     suppressions,
     terminate,
+    trunks,
     uploads,
     webhooks,
 )
@@ -34,6 +36,8 @@ TABLES = [
     webhooks.PAGES,
     suppressions.PAGES,
     keys.PAGES,
+    agents.PAGES,
+    trunks.PAGES,
 ]
 
 

@@ -8,7 +8,7 @@ from uuid import UUID
 from ringoff.api.bodies import require_storable
 from ringoff.dashboard.visit import Visit
 from ringoff.domain.errors import NotFound
-from ringoff.domain.identifiers import CallId, CampaignId
+from ringoff.domain.identifiers import AgentId, CallId, CampaignId, TrunkId
 
 FILTER_LENGTH_MAX: Final = 200
 
@@ -27,6 +27,22 @@ def asked_call(visit: Visit) -> CallId:
     if found is None:
         raise NotFound("Call not found", field="call_id")
     return CallId(found)
+
+
+def asked_agent(visit: Visit) -> AgentId:
+    """The agent that the path names; ``NotFound`` for what cannot be an id."""
+    found = uuid_or_none(visit.request.path_params["agent_id"])
+    if found is None:
+        raise NotFound("Agent not found", field="agent_id")
+    return AgentId(found)
+
+
+def asked_trunk(visit: Visit) -> TrunkId:
+    """The trunk that the path names; ``NotFound`` for what cannot be an id."""
+    found = uuid_or_none(visit.request.path_params["trunk_id"])
+    if found is None:
+        raise NotFound("Trunk not found", field="trunk_id")
+    return TrunkId(found)
 
 
 def uuid_or_none(text: str) -> UUID | None:

@@ -118,3 +118,21 @@ class NumberPool:
     trunk_id: TrunkId
     numbers: tuple[str, ...]
     created_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgentFilter:
+    """A page of agents, newest first; None means no restriction."""
+
+    name_part: str | None = None
+    below: AgentId | None = None
+    limit: int = 50
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NumberFilter:
+    """A page of calling numbers, in their order; None means no restriction."""
+
+    agent_id: AgentId | None = None
+    above: str = ""
+    limit: int = 50

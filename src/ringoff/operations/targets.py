@@ -6,7 +6,7 @@ from typing import Final
 
 from ringoff.domain.identifiers import AgentId, TrunkId
 from ringoff.domain.records import CampaignRow
-from ringoff.domain.workspace import CallingNumber, NumberPool, Principal
+from ringoff.domain.workspace import CallingNumber, NumberFilter, NumberPool, Principal
 from ringoff.ports import Store
 
 CAMPAIGNS_OFFERED_MAX: Final = 100
@@ -48,7 +48,7 @@ class Callers:
 async def callers(store: Store, principal: Principal) -> Callers:
     """The numbers, pools and trunks of the workspace; no attempt is counted."""
     async with store.transaction() as tx:
-        numbers = await tx.workspaces.numbers_uncounted(principal.workspace_id)
+        numbers = await tx.workspaces.own_numbers(principal.workspace_id, NumberFilter(limit=NUMBERS_OFFERED_MAX))
         pools = await tx.number_pools.pools(principal.workspace_id)
         trunks = await tx.workspaces.trunks(principal.workspace_id)
-    return Callers(numbers[:NUMBERS_OFFERED_MAX], pools, {trunk.trunk_id: trunk.name for trunk in trunks})
+    return Callers(numbers, pools, {trunk.trunk_id: trunk.name for trunk in trunks})

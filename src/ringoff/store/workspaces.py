@@ -7,7 +7,16 @@ import asyncpg
 
 from ringoff.domain.carrier import AnswerHandling, HandlingKind
 from ringoff.domain.identifiers import AgentId, ApiKeyId, NumberId, TrunkId, WorkspaceId
-from ringoff.domain.workspace import Agent, ApiKey, CallingNumber, Principal, Trunk, Workspace
+from ringoff.domain.workspace import (
+    Agent,
+    AgentFilter,
+    ApiKey,
+    CallingNumber,
+    NumberFilter,
+    Principal,
+    Trunk,
+    Workspace,
+)
 from ringoff.store.connection import Connection, row_count
 from ringoff.store.sql_loader import load
 
@@ -132,11 +141,9 @@ class PostgresWorkspaces:
         rows = await self._connection.fetch(_SQL["agents"], workspace_id, limit, offset)
         return [(_agent(row), row["call_count"]) for row in rows]
 
-    async def agents_uncounted(self, workspace_id: WorkspaceId, limit: int) -> Sequence[Agent]:
-        return [_agent(row) for row in await self._connection.fetch(_SQL["agents_uncounted"], workspace_id, limit)]
-
-    async def numbers_uncounted(self, workspace_id: WorkspaceId) -> Sequence[CallingNumber]:
-        return [_number(row) for row in await self._connection.fetch(_SQL["numbers_uncounted"], workspace_id)]
+    async def agents_uncounted(self, workspace_id: WorkspaceId, wanted: AgentFilter) -> Sequence[Agent]:
+        arguments = (workspace_id, wanted.name_part, wanted.below, wanted.limit)
+        return [_agent(row) for row in await self._connection.fetch(_SQL["agents_uncounted"], *arguments)]
 
     async def add_trunk(
         self,
@@ -188,6 +195,10 @@ class PostgresWorkspaces:
     async def numbers(self, workspace_id: WorkspaceId) -> Sequence[tuple[CallingNumber, int]]:
         rows = await self._connection.fetch(_SQL["numbers"], workspace_id)
         return [(_number(row), row["call_count"]) for row in rows]
+
+    async def own_numbers(self, workspace_id: WorkspaceId, wanted: NumberFilter) -> Sequence[CallingNumber]:
+        arguments = (workspace_id, wanted.above, wanted.agent_id, wanted.limit)
+        return [_number(row) for row in await self._connection.fetch(_SQL["own_numbers"], *arguments)]
 
     async def numbers_matching(
         self, workspace_id: WorkspaceId, numbers_or_ids: Sequence[str]

@@ -128,15 +128,14 @@ LIMIT $2 OFFSET $3
 SELECT agent_id, workspace_id, display_name, agent_type, primary_language, custom_variables, config, handling_kind,
     handling_target, handling_is_failure_retried, version, archived_at, created_at, updated_at
 FROM agent
-WHERE workspace_id = $1 AND archived_at IS NULL
-ORDER BY created_at DESC, agent_id DESC
-LIMIT $2
-
--- name: numbers_uncounted
-SELECT number_id, workspace_id, number, display_name, trunk_id, agent_id, created_at, number_pool_id, cps_max
-FROM number
 WHERE workspace_id = $1
-ORDER BY created_at, number_id
+  AND ($2::text IS NULL OR strpos(lower(display_name), lower($2)) > 0)
+  AND (
+      $3::uuid IS NULL
+      OR (created_at, agent_id) < (SELECT b.created_at, b.agent_id FROM agent b WHERE b.workspace_id = $1 AND b.agent_id = $3)
+  )
+ORDER BY created_at DESC, agent_id DESC
+LIMIT $4
 
 -- name: add_trunk
 INSERT INTO trunk (workspace_id, name, driver, cps_max, channels_max, config) VALUES ($1, $2, $3, $4, $5, $6)
@@ -198,6 +197,13 @@ SELECT n.number_id, n.workspace_id, n.number, n.display_name, n.trunk_id, n.agen
 FROM number n
 WHERE n.workspace_id = $1
 ORDER BY n.created_at, n.number_id
+
+-- name: own_numbers
+SELECT n.number_id, n.workspace_id, n.number, n.display_name, n.trunk_id, n.agent_id, n.created_at, n.number_pool_id, n.cps_max
+FROM number n
+WHERE n.workspace_id = $1 AND n.number > $2 AND ($3::uuid IS NULL OR n.agent_id = $3)
+ORDER BY n.number
+LIMIT $4
 
 -- name: numbers_matching
 SELECT g.given, n.number_id, n.workspace_id, n.number, n.display_name, n.trunk_id, n.agent_id, n.created_at, n.number_pool_id, n.cps_max
