@@ -145,6 +145,71 @@ async def test_what_has_grown_since_it_was_shown_is_shown_again(
     assert set(await _statuses(browser, tenant)) == {"cancelled"}
 
 
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"campaign_id": "{other}", "other_campaign_id": ""},
+        {"campaign_id": "", "other_campaign_id": "{other}"},
+        {"level": "agent", "agent_id": "{agent}"},
+        {"level": "campaign_numbers", "numbers": NUMBER},
+        {"ongoing": "hangup"},
+        {"shown_order": ""},
+    ],
+    ids=["another pick", "another id", "a wider level", "a narrower level", "hang up", "no mark"],
+)
+async def test_a_form_that_changed_after_its_preview_is_shown_again(
+    browser: httpx2.AsyncClient, visitor: Visitor, tenant: Tenant, changes: dict[str, str]
+) -> None:
+    shown = await visitor.get("/terminate", level="campaign", campaign_id=await _campaign(browser, tenant))
+    other = await _campaign(browser, tenant)
+    changed = {name: text.format(other=other, agent=tenant.agent_id) for name, text in changes.items()}
+    refused = await visitor.send(shown, "/terminate", status=400, **changed)
+    assert "the form has changed since its calls were counted" in refused.text
+    assert set(await _statuses(browser, tenant)) == {"registered"}
+    await visitor.send(refused, "/terminate", **({} if "shown_order" in changed else changed))
+    assert "cancelled" in await _statuses(browser, tenant)
+
+
+async def test_a_reason_may_be_given_after_the_preview(
+    browser: httpx2.AsyncClient, visitor: Visitor, tenant: Tenant
+) -> None:
+    shown = await visitor.get("/terminate", level="campaign", campaign_id=await _campaign(browser, tenant))
+    given = await visitor.send(shown, "/terminate", reason="wrong list")
+    assert "wrong list" in (await visitor.get(given.response.headers["location"])).text
+
+
+async def test_a_picked_campaign_and_the_id_of_another_are_refused_together(
+    browser: httpx2.AsyncClient, visitor: Visitor, tenant: Tenant
+) -> None:
+    # A draft is not among those to pick: the link fills in its id, and a pick beside it would be ignored.
+    shown = await visitor.get("/terminate", level="campaign", campaign_id=await _campaign(browser, tenant))
+    picked = await _campaign(browser, tenant)
+    refused = await visitor.send(shown, "/terminate", status=400, campaign_id=picked)
+    assert "the id of another is given: clear one of them" in refused.text
+    assert set(await _statuses(browser, tenant)) == {"registered"}
+
+
+async def test_a_form_whose_key_was_used_for_another_order_gets_a_new_key(
+    browser: httpx2.AsyncClient, visitor: Visitor, tenant: Tenant
+) -> None:
+    first = await visitor.get("/terminate", level="campaign", campaign_id=await _campaign(browser, tenant))
+    await visitor.send(first, "/terminate")
+    second = await visitor.get("/terminate", level="campaign", campaign_id=await _campaign(browser, tenant))
+    refused = await visitor.send(second, "/terminate", status=409, key=first.form("/terminate").fields["key"])
+    assert "Idempotency-Key was used for another order" in refused.text
+    await visitor.send(refused, "/terminate")
+    assert set(await _statuses(browser, tenant)) == {"cancelled"}
+
+
+@pytest.mark.parametrize("count", ["9" * 400, "9" * 5_000, "-1", "1e9"])
+async def test_a_count_that_no_page_has_shown_is_no_count(
+    browser: httpx2.AsyncClient, visitor: Visitor, tenant: Tenant, count: str
+) -> None:
+    shown = await visitor.get("/terminate", level="campaign", campaign_id=await _campaign(browser, tenant))
+    await visitor.send(shown, "/terminate", status=200, shown_count=count)
+    assert set(await _statuses(browser, tenant)) == {"registered"}
+
+
 async def test_nothing_to_end_is_said(browser: httpx2.AsyncClient, visitor: Visitor, tenant: Tenant) -> None:
     page = await visitor.get("/terminate", level="numbers", numbers="+14155559999")
     assert "There is nothing to end" in page.text

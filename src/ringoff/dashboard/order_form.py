@@ -1,9 +1,12 @@
 """The form of an order: what was typed and picked, the request that it means, and every complaint about it at once."""
 
+import hashlib
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
+
+import msgspec
 
 from ringoff.api.errors import located
 from ringoff.dashboard.visit import Fields
@@ -27,6 +30,7 @@ TYPED_COUNT_FROM: Final = 1_000
 """Orders that end so many calls want their count typed."""
 GROWTH_MAX: Final = 1.1
 """An order may cover so much more than the preview showed, before it is shown again."""
+_COUNT_LENGTH_MAX: Final = 15
 _SEPARATORS: Final = re.compile(r"[\n\r,;]+")
 
 
@@ -36,7 +40,9 @@ class OrderForm:
 
     level: str = "campaign"
     agent_id: str = ""
-    campaign_id: str = ""
+    picked_campaign_id: str = ""
+    other_campaign_id: str = ""
+    """Typed beside the list of those that can be picked."""
     numbers: str = ""
     call_ids: str = ""
     reason: str = ""
@@ -46,7 +52,13 @@ class OrderForm:
     """The Idempotency-Key of this form: sent twice, the order is given once."""
     shown_count: str = ""
     """How many calls the preview said that the order would end."""
+    shown_order: str = ""
+    """The mark of the order whose preview was shown."""
     typed_count: str = ""
+
+    @property
+    def campaign_id(self) -> str:
+        return self.other_campaign_id or self.picked_campaign_id
 
     @property
     def takes_campaign(self) -> bool:
@@ -75,7 +87,8 @@ def read(fields: Fields) -> OrderForm:
     return OrderForm(
         level=level if level in LEVELS else "campaign",
         agent_id=fields.text("agent_id"),
-        campaign_id=fields.text("other_campaign_id") or fields.text("campaign_id"),
+        picked_campaign_id=fields.text("campaign_id"),
+        other_campaign_id=fields.text("other_campaign_id"),
         numbers=fields.text("numbers"),
         call_ids=fields.text("call_ids"),
         reason=fields.text("reason"),
@@ -83,6 +96,7 @@ def read(fields: Fields) -> OrderForm:
         suppress=fields.is_ticked("suppress"),
         key=fields.text("key"),
         shown_count=fields.text("shown_count"),
+        shown_order=fields.text("shown_order"),
         typed_count=fields.text("typed_count"),
     )
 
@@ -97,6 +111,9 @@ def order_of(form: OrderForm) -> tuple[TerminationOrder | None, Sequence[str]]:
         body["agent_id"] = form.agent_id
     if form.takes_campaign:
         body["campaign_id"] = form.campaign_id
+        # Whichever of the two went first, somebody would end another campaign than the one they look at.
+        if form.other_campaign_id and form.picked_campaign_id not in {"", form.other_campaign_id}:
+            complaints.append("campaign_id: one campaign is picked, and the id of another is given: clear one of them.")
     for name, text, is_wanted, count_max in (
         ("mobile_numbers", form.numbers, form.takes_numbers, MOBILE_NUMBERS_MAX),
         ("call_ids", form.call_ids, form.level == "calls", CALL_IDS_MAX),
@@ -112,10 +129,17 @@ def order_of(form: OrderForm) -> tuple[TerminationOrder | None, Sequence[str]]:
         return None, [located(error)]
 
 
-def count_complaint(form: OrderForm, terminable_count: int) -> str | None:
-    """Why an order of this size is not given yet; None when what was seen and typed allows it."""
-    if not form.shown_count.isdecimal():
+def mark_of(order: TerminationOrder) -> str:
+    """The same for orders that cover the same and do the same with it, whatever their reason."""
+    return hashlib.sha256(msgspec.json.encode(replace(order, reason=None))).hexdigest()
+
+
+def count_complaint(form: OrderForm, order: TerminationOrder, terminable_count: int) -> str | None:
+    """Why this order is not given yet; None when what was seen and typed allows it. Empty when nothing was seen."""
+    if not form.shown_count.isdecimal() or len(form.shown_count) > _COUNT_LENGTH_MAX:
         return ""
+    if form.shown_order != mark_of(order):
+        return "the form has changed since its calls were counted: this is what it would end now"
     shown_count = int(form.shown_count)
     if terminable_count > max(shown_count * GROWTH_MAX, shown_count + 10):
         return f"it would now end {terminable_count:,} calls, and {shown_count:,} were shown to you: look again"

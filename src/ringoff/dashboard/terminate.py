@@ -12,7 +12,7 @@ from ringoff.dashboard import order_form
 from ringoff.dashboard.order_form import LEVELS, TYPED_COUNT_FROM, OrderForm
 from ringoff.dashboard.table import PageTable, status_of
 from ringoff.dashboard.visit import Fields, Visit
-from ringoff.domain.errors import RingoffError
+from ringoff.domain.errors import Conflict, RingoffError
 from ringoff.domain.termination import TerminationOrder
 from ringoff.operations import receipts, terminations
 from ringoff.operations.receipts import Preview
@@ -50,7 +50,7 @@ async def give(visit: Visit) -> Response:
     if order is None:
         return await _show(visit, form, None, complaints, status=400)
     preview = await receipts.preview(visit.store, visit.principal, order)
-    why_not = order_form.count_complaint(form, preview.terminable_count)
+    why_not = order_form.count_complaint(form, order, preview.terminable_count)
     if why_not is not None:
         return await _show(visit, form, preview, [why_not] if why_not else (), status=400 if why_not else 200)
     return await _carry_out(visit, form, order, preview)
@@ -61,6 +61,9 @@ async def _carry_out(visit: Visit, form: OrderForm, order: TerminationOrder, pre
     try:
         observer = visit.dashboard.services.observer
         given = await terminations.terminate(visit.store, visit.principal, order, idempotency=key, observer=observer)
+    except Conflict as error:
+        # The key named another order. With that key this form could never be given.
+        return await _show(visit, replace(form, key=""), preview, [located(error)], status=status_of(error))
     except RingoffError as error:
         return await _show(visit, form, preview, [located(error)], status=status_of(error))
     return visit.go(f"/receipts/{given.termination_id}")
@@ -87,8 +90,11 @@ async def _show(
 
 
 def _seen(form: OrderForm, preview: Preview | None) -> OrderForm:
-    """With the count that its page shows: the order that comes back from there may end about so many."""
-    return replace(form, shown_count="" if preview is None else str(preview.terminable_count), typed_count="")
+    """With the order and the count that its page shows: only this order, and about so many calls, may come back."""
+    if preview is None:
+        return replace(form, shown_count="", shown_order="", typed_count="")
+    shown_order = order_form.mark_of(preview.order)
+    return replace(form, shown_count=str(preview.terminable_count), shown_order=shown_order, typed_count="")
 
 
 _FIXED: Final[dict[str, Any]] = {"levels": LEVELS, "typed_count_from": TYPED_COUNT_FROM}

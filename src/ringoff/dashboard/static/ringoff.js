@@ -75,7 +75,7 @@ let lookAt;
 
 function look() {
   const order = document.querySelector("#order");
-  if (!order || document.hidden || order.elements.typed_count?.value) return;
+  if (!order || document.hidden) return;
   htmx.trigger("#look", "look");
 }
 
@@ -85,7 +85,9 @@ function lookSoon(event) {
   lookAt = setTimeout(look, event.type === "change" ? 0 : TYPING_MS);
 }
 
-if (document.querySelector("#order")) setInterval(look, LOOK_MS);
+if (document.querySelector("#order")) {
+  setInterval(() => { if (!document.querySelector("#order").elements.typed_count?.value) look(); }, LOOK_MS);
+}
 document.addEventListener("input", lookSoon);
 document.addEventListener("change", lookSoon);
 
