@@ -18,7 +18,7 @@ from ringoff.clock import SystemClock
 from ringoff.domain.call_table import CallTableFilter
 from ringoff.domain.identifiers import ApiKeyId, CallId, CampaignId, WorkspaceId
 from ringoff.domain.receipt_filter import ReceiptFilter
-from ringoff.domain.workspace import Principal
+from ringoff.domain.workspace import AgentFilter, NumberFilter, Principal
 from ringoff.operations import campaign_life, receipts
 from ringoff.operations.call_table import call_table
 from ringoff.operations.call_timeline import call_timeline
@@ -185,7 +185,7 @@ def _looks(
         "figures of a small campaign": of_a_small_one,
         "timeline of a call": of_a_call,
         **_tables(store, principal, campaigns[0], call_ids, dice),
-        "agents, numbers, trunks, pools": lambda: directory(store, principal),
+        "agents, numbers, trunks, pools": lambda: directory(store, principal, AgentFilter(), NumberFilter()),
         "receipts": lambda: receipts.search_receipts(store, principal, ReceiptFilter()),
         f"receipts, a text that none of {_RECEIPTS:,} has": lambda: receipts.search_receipts(
             store, principal, ReceiptFilter(text="nowhere")

@@ -26,7 +26,7 @@ def test_buckets_in_which_nothing_ended_are_zeros_and_one_stands_before_the_firs
 
 
 def test_without_an_attempt_there_is_nothing_to_draw() -> None:
-    empty = {"at": [], **{line: [] for line in LINES}}
+    empty: dict[str, list[float]] = {"at": [], **{line: [] for line in LINES}}
     assert series(None) == empty
     assert series(_outcomes()) == empty
 

@@ -162,7 +162,7 @@ async def test_a_form_that_changed_after_its_preview_is_shown_again(
 ) -> None:
     shown = await visitor.get("/terminate", level="campaign", campaign_id=await _campaign(browser, tenant))
     other = await _campaign(browser, tenant)
-    changed = {name: text.format(other=other, agent=tenant.agent_id) for name, text in changes.items()}
+    changed: dict[str, Any] = {name: text.format(other=other, agent=tenant.agent_id) for name, text in changes.items()}
     refused = await visitor.send(shown, "/terminate", status=400, **changed)
     assert "the form has changed since its calls were counted" in refused.text
     assert set(await _statuses(browser, tenant)) == {"registered"}
