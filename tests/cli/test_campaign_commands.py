@@ -135,6 +135,10 @@ def test_a_campaign_is_held_released_and_ended(server: ServerProcess, here: dict
         terminal.type(CTRL_C)
         assert terminal.exit_code() == 0
         assert "the campaign goes on as it was" in terminal.shown
+    with Terminal("campaign", "watch", campaign_id, variables=here, columns=40) as terminal:
+        terminal.wait_until(lambda: "in all" in terminal.shown and "━━━ 0/2" in terminal.shown, "bars that fit")
+        terminal.type(CTRL_C)
+        assert terminal.exit_code() == 0
     unasked = server.command("campaign", "end", campaign_id, **here)
     assert (unasked.returncode, "nothing was ended" in unasked.stderr) == (2, True)
     with Terminal("campaign", "end", campaign_id, variables=here) as terminal:

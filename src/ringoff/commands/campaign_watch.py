@@ -16,6 +16,8 @@ STATUSES: Final = ("registered", "ongoing", "retry", "completed", "failed", "err
 _OVER: Final = frozenset({"completed", "terminated", "failed"})
 _LOOK_EVERY_S: Final = 1.0
 _FAILURES_MAX: Final = 10
+_WIDE_FROM: Final = 70
+"""Columns; below, the bars need them all."""
 _GUESS_EVERY_LOOKS: Final = 10
 _HINTS: Final = {
     "draft": "It is a draft: ringoff campaign start {0} --from-number NUMBER",
@@ -67,15 +69,17 @@ def line_of(campaign: Campaign) -> str:
 
 
 def _with_bars(api: RingoffClient, found: Campaign, desk: Desk) -> Campaign:
+    desk.note(f"{found.name} (Ctrl-C leaves it as it is)")
     with desk.bar(MofNCompleteColumn()) as bars:
+        is_wide = bars.console.width >= _WIDE_FROM
         title = bars.add_task("", total=None)
         guess = _Guess(api, found.campaign_id)
         tasks: dict[str, TaskID] = {status: bars.add_task(status, total=None) for status in STATUSES}
         while True:
             counts = found.counts or CampaignCounts()
             ended = counts.total - counts.registered - counts.ongoing - counts.retry
-            shown = f"{plain(found.name)} {found.status}{'' if is_over(found) else guess.words()}"
-            bars.update(title, description=shown, completed=ended, total=counts.total)
+            shown = f"{found.status}{'' if is_over(found) else guess.words()}" if is_wide else "in all"
+            bars.update(title, description=plain(shown), completed=ended, total=counts.total)
             for status, task in tasks.items():
                 bars.update(task, completed=getattr(counts, status), total=counts.total)
             if is_over(found):
