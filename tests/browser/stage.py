@@ -17,6 +17,7 @@ class Stage:
     ended_id: str
     call_id: str
     termination_id: str
+    key_id: str
 
 
 def set_stage(server: ServerProcess) -> Stage:
@@ -33,8 +34,9 @@ def set_stage(server: ServerProcess) -> Stage:
     assert answer.status_code == 202, answer.text
     suppress = {"mobile_numbers": numbers(90_000, 3), "reason": "asked not to be called"}
     assert server.http.post("/api/v1/suppressions", json=suppress).status_code < 300
+    key = server.http.post("/api/v1/api-keys", json={"name": HOSTILE_NAME}).json()
     call_id = client.get("/calling/history", bulk_list_id=running, status="completed")["calls"][0]["id"]
-    return Stage(running, draft_id, ended_id, call_id, answer.json()["termination_id"])
+    return Stage(running, draft_id, ended_id, call_id, answer.json()["termination_id"], key["api_key_id"])
 
 
 def paths_of(stage: Stage) -> dict[str, str]:
@@ -51,4 +53,8 @@ def paths_of(stage: Stage) -> dict[str, str]:
         "campaign_new": "/campaigns/new",
         "call": f"/calls/{stage.call_id}",
         "calls": "/calls",
+        "suppressions": "/suppressions",
+        "suppressions_new": "/suppressions/new",
+        "keys": "/keys",
+        "key_revocation": f"/keys/{stage.key_id}/revoke",
     }
