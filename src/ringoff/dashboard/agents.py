@@ -1,6 +1,7 @@
 """Agents, and what they call with: one page of all of it, and one of each agent with the forms that change it."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -56,6 +57,7 @@ async def list_page(visit: Visit) -> Response:
         "agents.html",
         agents=shown,
         targets={agent.agent_id: shown_target(agent.handling) for agent in shown},
+        variables={agent.agent_id: _own_variables(agent) for agent in shown},
         kind_words=KIND_WORDS,
         numbers=numbers,
         trunks=found.trunks,
@@ -147,6 +149,11 @@ async def _show(
         free=[number for number in offered if number.agent_id is None],
         complaint=complaint,
     )
+
+
+def _own_variables(agent: Agent) -> Sequence[str]:
+    """Without those that every agent knows."""
+    return [name for name in agent.custom_variables if name not in agents.ALWAYS_CARRIED_VARIABLES]
 
 
 def _request_of(form: HandlingForm, as_it_was: AnswerHandling) -> dict[str, Any]:
