@@ -106,6 +106,56 @@ def test_a_list_that_is_still_verified_is_asked_about_though_nothing_is_counted(
         assert terminal.exit_code() == 0
 
 
+def _covering(count: int) -> tuple[int, dict[str, Any]]:
+    counts = {"registered": count, "retry": 0, "ongoing": 0}
+    of = {"level": "campaign", "campaign_count": 0, "by_campaign": []}
+    return 200, of | {"terminable_count": count, "is_verifying": False, "counts": counts}
+
+
+def test_what_has_grown_while_somebody_was_asked_is_asked_for_again(
+    troubled: tuple[type[Troubled], dict[str, str]],
+) -> None:
+    desk, here = troubled
+    desk.answers |= {PREVIEW: _covering(5)}
+    desk.later[PREVIEW] = _covering(500_000)
+    with Terminal("terminate", "--campaign-id", "k", variables=here, columns=200) as terminal:
+        terminal.wait_for("Terminate 5 calls? [y/N]")
+        terminal.type("y\n")
+        terminal.wait_for("Type 500000 to go on:")
+        assert "it would now end 500,000 calls, and 5 were shown to you" in terminal.shown
+        terminal.type("y\n")
+        assert terminal.exit_code() == 1
+    assert ORDERS not in {path for path, _key in desk.asked}
+
+
+@pytest.mark.parametrize("later", [_covering(15), _covering(0), AWAY], ids=["a little more", "nothing", "no answer"])
+def test_somebody_who_was_asked_is_not_asked_twice_without_need(
+    troubled: tuple[type[Troubled], dict[str, str]], later: tuple[int, dict[str, Any]]
+) -> None:
+    desk, here = troubled
+    desk.answers |= {PREVIEW: _covering(5), ORDERS: (202, RECEIPT | {"state": "settled"})}
+    desk.later[PREVIEW] = later
+    with Terminal("terminate", "--campaign-id", "k", variables=here, columns=200) as terminal:
+        terminal.wait_for("Terminate 5 calls? [y/N]")
+        terminal.type("y\n")
+        assert terminal.exit_code() == 0
+
+
+def test_an_order_given_again_by_its_name_brings_its_receipt_though_nothing_is_left(
+    troubled: tuple[type[Troubled], dict[str, str]],
+) -> None:
+    desk, here = troubled
+    desk.answers |= {PREVIEW: _covering(0), ORDERS: (202, RECEIPT | {"state": "settled"})}
+    arguments = ("terminate", "--campaign-id", "k", "--idempotency-key", "mine")
+    with Terminal(*arguments, variables=here, columns=200) as terminal:
+        terminal.wait_for("show the receipt of that order? [y/N]")
+        assert "nothing was terminated" not in terminal.shown
+        terminal.type("y\n")
+        assert terminal.exit_code() == 0
+        assert "X-Termination-Id: the-receipt" in terminal.shown
+    assert desk.asked[-1] == (ORDERS, "mine")
+
+
 @pytest.mark.parametrize("body", [{}, {"termination_id": 1}, {"termination_id": "x", "level": "agent", "selector": 1}])
 def test_an_answer_that_is_something_else_is_no_promise(
     troubled: tuple[type[Troubled], dict[str, str]], body: dict[str, Any]

@@ -166,7 +166,8 @@ async def test_a_form_that_changed_after_its_preview_is_shown_again(
     refused = await visitor.send(shown, "/terminate", status=400, **changed)
     assert "the form has changed since its calls were counted" in refused.text
     assert set(await _statuses(browser, tenant)) == {"registered"}
-    await visitor.send(refused, "/terminate", **({} if "shown_order" in changed else changed))
+    again = refused.form("/terminate").fields | ({} if "shown_order" in changed else changed)
+    await visitor.post("/terminate", again)
     assert "cancelled" in await _statuses(browser, tenant)
 
 

@@ -9,9 +9,13 @@ from typing import Any, ClassVar
 
 
 class Troubled(BaseHTTPRequestHandler):
-    """Answers what it was told to for each path; a path without an answer is held until the test is over."""
+    """Answers what it was told to for each path; a path without an answer is held until the test is over.
+
+    What is in ``later`` takes the place of the path's answer once that was given.
+    """
 
     answers: ClassVar[dict[str, tuple[int, dict[str, Any]]]] = {}
+    later: ClassVar[dict[str, tuple[int, dict[str, Any]]]] = {}
     asked: ClassVar[list[tuple[str, str | None]]] = []
     arrived: ClassVar[Event]
     over: ClassVar[Event]
@@ -28,6 +32,7 @@ class Troubled(BaseHTTPRequestHandler):
             self.over.wait()
             return
         status, body = self.answers[path]
+        self.answers[path] = self.later.get(path, (status, body))
         content = json.dumps(body).encode()
         self.send_response(status)
         self.send_header("Content-Length", str(len(content)))
@@ -44,6 +49,7 @@ def troubled_server() -> Iterator[tuple[type[Troubled], dict[str, str]]]:
 
     class OwnTroubled(Troubled):
         answers: ClassVar[dict[str, tuple[int, dict[str, Any]]]] = {}
+        later: ClassVar[dict[str, tuple[int, dict[str, Any]]]] = {}
         asked: ClassVar[list[tuple[str, str | None]]] = []
         arrived: ClassVar[Event] = Event()
         over: ClassVar[Event] = Event()

@@ -16,6 +16,8 @@ from ringoff.commands.settling import CARRIED_OUT, follow
 
 TYPED_FROM: Final = 1_000
 """From so many calls on, yes is too easily said: their number has to be typed."""
+GROWTH_MAX: Final = 1.1
+"""An order may cover so much more than was shown, before it is shown again."""
 _SHOWN_MAX: Final = 20
 _LINES_MAX: Final = 10
 
@@ -71,7 +73,7 @@ def terminate(
     with connected(server) as api:
         if dry_run:
             return _show_preview(_preview(api, body), body, desk, is_json=json)
-        expected = None if yes else _ask(api, body, desk)
+        expected = None if yes else _ask(api, body, desk, is_named=idempotency_key is not None)
         order = _Order(api, body, idempotency_key or secrets.token_urlsafe(16), desk, is_json=json)
         should_wait = wait if wait is not None else desk.has_bars and not json
         order.carry_out(expected, should_wait=should_wait)
@@ -168,29 +170,51 @@ def _preview(api: RingoffClient, body: Mapping[str, object]) -> Preview:
     return checked(api.request("POST", f"{ORDERS}/preview", json=body, repeat=Repeat.FREELY), answers.Preview)
 
 
-def _ask(api: RingoffClient, body: Mapping[str, object], desk: Desk) -> int | None:
-    """Show what would end and ask for it; how many calls that are, or None when nobody knows."""
-    try:
-        found = _preview(api, body)
-    except KeyboardInterrupt:
-        raise Ended("nothing was terminated", FAILED) from None
-    except (ServerFailed, Unreachable) as error:
-        if isinstance(error, Unreachable) and not error.was_sent:
-            raise
-        # Whatever is wrong with counting, it must not stand between somebody and the switch.
-        desk.note(f"what the order would end cannot be shown: {ended(error).message}")
-        confirm(desk, 0, "whatever it covers all the same", "terminated")
-        return None
-    count: int = found["terminable_count"]
-    if not count and not found.get("is_verifying"):
+def _ask(api: RingoffClient, body: Mapping[str, object], desk: Desk, *, is_named: bool) -> int | None:
+    """Show what would end and ask for it, again if it grows meanwhile; how many calls that are, or None if unknown.
+
+    ``is_named``: the order may have been carried out before, and only giving it again brings its receipt.
+    """
+    meant: int | None = None
+    while True:
+        try:
+            found = _preview(api, body)
+        except KeyboardInterrupt:
+            raise Ended("nothing was terminated", FAILED) from None
+        except (ServerFailed, Unreachable, Unreadable) as error:
+            if isinstance(error, Unreachable) and not error.was_sent:
+                raise
+            # Whatever is wrong with counting, it must not stand between somebody and the switch.
+            if meant is None:
+                desk.note(f"what the order would end cannot be shown: {ended(error).message}")
+                confirm(desk, 0, "whatever it covers all the same", "terminated")
+            return meant
+        count: int = found["terminable_count"]
+        is_verifying = bool(found.get("is_verifying"))
+        if meant is not None:
+            if count <= max(meant * GROWTH_MAX, meant + 10):
+                return meant
+            desk.note(f"it would now end {count:,} calls, and {meant:,} were shown to you")
+        elif not count and not is_verifying:
+            _heed_nothing(body, desk, is_named=is_named)
+            return None
+        _show_table(found, body, desk)
+        calls = f"{count:,} call{'s' if count != 1 else ''}"
+        if is_verifying:
+            calls += " and whatever comes of large lists that are still being verified"
+        confirm(desk, count, calls, "terminated")
+        if is_verifying:
+            return None
+        meant = count
+
+
+def _heed_nothing(body: Mapping[str, object], desk: Desk, *, is_named: bool) -> None:
+    """``Ended``, unless the order may be one that was carried out and whose answer was lost."""
+    if not is_named:
         advice = "; `ringoff suppress add` puts numbers on the list without an order" if body.get("suppress") else ""
         raise Ended(f"No terminable calls found for these parameters; nothing was terminated{advice}", FAILED)
-    _show_table(found, body, desk)
-    calls = f"{count:,} call{'s' if count != 1 else ''}"
-    if found.get("is_verifying"):
-        calls += " and whatever comes of large lists that are still being verified"
-    confirm(desk, count, calls, "terminated")
-    return None if found.get("is_verifying") else count
+    desk.note("nothing is terminable now: an order of this name may have ended it before")
+    confirm(desk, 0, "what is left, or show the receipt of that order", "done now")
 
 
 def _show_table(found: Preview, body: Mapping[str, object], desk: Desk) -> None:
