@@ -131,6 +131,11 @@ class ReceiptStore(Protocol):
     async def receipts(self, workspace_id: WorkspaceId, wanted: ReceiptFilter) -> Sequence[Receipt]:
         """Those that match, newest first."""
 
+    async def scope_names(
+        self, workspace_id: WorkspaceId, campaign_ids: Sequence[CampaignId], agent_ids: Sequence[AgentId]
+    ) -> Mapping[UUID, str]:
+        """The names of campaigns and agents by id, those that were deleted or archived too."""
+
     async def covered(
         self, workspace_id: WorkspaceId, termination_id: TerminationId, after: CallId | None, limit: int
     ) -> Sequence[CoveredCall]:

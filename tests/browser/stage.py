@@ -73,6 +73,7 @@ def paths_of(stage: Stage) -> dict[str, str]:
         "overview": "/",
         "terminate": f"/terminate?level=campaign&campaign_id={stage.campaign_id}",
         "receipts": "/receipts",
+        "receipts_refused": "/receipts?given_from=yesterday&text=wrong",
         "receipt": f"/receipts/{stage.termination_id}",
         "campaigns": "/campaigns",
         "campaign": f"/campaigns/{stage.campaign_id}",

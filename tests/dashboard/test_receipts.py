@@ -59,7 +59,7 @@ async def test_a_receipt_is_exported_whole(browser: httpx2.AsyncClient, visitor:
     calls = exported.pop("calls")
     answer = (await browser.get(f"{NATIVE}/terminations/{termination_id}", headers=tenant.headers)).json()
     assert calls == answer.pop("calls")
-    assert exported == {name: value for name, value in answer.items() if name != "next_cursor"}
+    assert exported == answer
     as_csv = await browser.get(f"/receipts/{termination_id}.csv")
     assert as_csv.headers["content-disposition"].endswith(f'receipt-{termination_id}.csv"')
     rows = list(csv.DictReader(io.StringIO(as_csv.text)))

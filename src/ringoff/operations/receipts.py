@@ -4,9 +4,10 @@ from collections import defaultdict
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
+from uuid import UUID
 
 from ringoff.domain.errors import InvalidInput, NotFound
-from ringoff.domain.identifiers import AgentId, CallId, TerminationId
+from ringoff.domain.identifiers import AgentId, CallId, CampaignId, TerminationId
 from ringoff.domain.receipt_filter import TEXT_LENGTH_MAX, ReceiptFilter
 from ringoff.domain.records import CoveredCall, OpenCounts, Receipt
 from ringoff.domain.termination import TerminationOrder
@@ -108,6 +109,17 @@ async def search_receipts(store: Store, principal: Principal, wanted: ReceiptFil
     async with store.transaction() as tx:
         await tx.history.for_sums(SEARCH_TIMEOUT_MS)
         return await tx.receipts.receipts(principal.workspace_id, replace(wanted, text=text))
+
+
+async def scope_names(store: Store, principal: Principal, found: Sequence[Receipt]) -> Mapping[str, str]:
+    """What the campaigns and agents that receipts name are called, by the id as the selector has it."""
+    campaign_ids = [CampaignId(UUID(one.selector["campaign_id"])) for one in found if "campaign_id" in one.selector]
+    agent_ids = [AgentId(UUID(one.selector["agent_id"])) for one in found if "agent_id" in one.selector]
+    if not campaign_ids and not agent_ids:
+        return {}
+    async with store.transaction() as tx:
+        names = await tx.receipts.scope_names(principal.workspace_id, campaign_ids, agent_ids)
+    return {str(scope_id): name for scope_id, name in names.items()}
 
 
 async def every_covered_call(

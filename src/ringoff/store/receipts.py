@@ -7,7 +7,7 @@ from uuid import UUID
 
 import asyncpg
 
-from ringoff.domain.identifiers import CallId, TerminationId, WorkspaceId, id_range
+from ringoff.domain.identifiers import AgentId, CallId, CampaignId, TerminationId, WorkspaceId, id_range
 from ringoff.domain.receipt_filter import ReceiptFilter
 from ringoff.domain.records import CoveredCall, KeptAnswer, OpenCounts, Receipt
 from ringoff.domain.termination import Selector
@@ -46,6 +46,12 @@ class PostgresReceipts:
             wanted.limit,
         )
         return [Receipt(**dict(row)) for row in rows]
+
+    async def scope_names(
+        self, workspace_id: WorkspaceId, campaign_ids: Sequence[CampaignId], agent_ids: Sequence[AgentId]
+    ) -> Mapping[UUID, str]:
+        rows = await self._connection.fetch(_SQL["scope_names"], workspace_id, campaign_ids, agent_ids)
+        return {row["scope_id"]: row["name"] for row in rows}
 
     async def covered(
         self, workspace_id: WorkspaceId, termination_id: TerminationId, after: CallId | None, limit: int

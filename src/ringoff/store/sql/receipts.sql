@@ -39,6 +39,12 @@ WHERE t.workspace_id = $1 AND t.termination_id >= $2 AND t.termination_id < $3
 ORDER BY t.termination_id DESC
 LIMIT $9
 
+-- name: scope_names
+-- Also of what was deleted or archived since: receipts outlive both.
+SELECT campaign_id AS scope_id, name FROM campaign WHERE workspace_id = $1 AND campaign_id = ANY($2::uuid[])
+UNION ALL
+SELECT agent_id, display_name FROM agent WHERE workspace_id = $1 AND agent_id = ANY($3::uuid[])
+
 -- name: claim_idempotency_key
 -- A row is the right to give this order. Whoever comes second waits here for the first to commit or to roll back. A key that is
 -- older than 24 hours is as good as new.
