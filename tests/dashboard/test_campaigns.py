@@ -12,6 +12,7 @@ from ringoff.operations import campaign_life
 from ringoff.store.postgres import PostgresStore
 from tests.contract.tenants import Tenant, save, start, terminate, upload_csv
 from tests.dashboard.visitor import Visitor
+from tests.support.large_lists import verifier
 
 HOSTILE = '<script>alert(1)</script>"><img src=x onerror=alert(2)>\u202eGNP'
 IN_INDIA = {"call_config": json.dumps({"call_time": {"timezone": "Asia/Kolkata"}})}
@@ -155,6 +156,18 @@ async def test_a_list_that_is_verified_says_how_far_it_is(
     page = await visitor.get(f"/campaigns/{answer.json()['bulk_list_id']}")
     assert "The list is being verified: 0 %" in page.text
     assert "progress" in page.tags
+
+
+async def test_a_verified_list_says_which_rows_were_skipped(
+    browser: httpx2.AsyncClient, visitor: Visitor, tenant: Tenant, store: PostgresStore
+) -> None:
+    answer = await upload_csv(browser, tenant, "Mobile Number,Name,Company\n+14155550101,Ada,Acme\nabc,Bob,Bolt\n")
+    assert await verifier(store).verify_next()
+    page = await visitor.get(f"/campaigns/{answer.json()['bulk_list_id']}")
+    assert "1 of 2 rows were skipped as invalid." in page.text
+    assert "1 invalid row" in page.text
+    assert "3 Mobile Number holds no digits" in page.text
+    assert "Start 1 call" in page.text
 
 
 async def test_calls_of_a_campaign_are_filtered_and_paged(
