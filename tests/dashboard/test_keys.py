@@ -29,7 +29,7 @@ async def test_a_key_is_made_once_however_often_its_form_is_sent(
     assert principal.workspace_id == tenant.principal.workspace_id
     # What a browser does that loads the page again.
     again = await visitor.send(form, "/keys", status=409, name="CRM import")
-    assert "this key is made already, and a key is shown once" in again.text
+    assert "the key with this api_key_id is made already, and a key is shown once" in again.text
     assert text not in again.html
     assert await _names(store, tenant) == ["test", "CRM import"]
     listed = await visitor.get("/keys")

@@ -121,6 +121,12 @@ async def test_what_no_number_begins_with_is_said(visitor: Visitor, typed: str) 
     assert "<img src=x" not in page.html
 
 
+@pytest.mark.parametrize("query", ["added=2", "known=1", "added=x&removed=-1", "added=99999999999", "removed=0"])
+async def test_what_a_link_says_of_an_order_breaks_no_page(visitor: Visitor, query: str) -> None:
+    page = await visitor.get(f"/suppressions?{query}")
+    assert ("2 numbers added." in page.text) is (query == "added=2")
+
+
 async def test_numbers_are_paged_without_telling_them(visitor: Visitor, tenant: Tenant, store: PostgresStore) -> None:
     numbers = [f"+1415555{n:04}" for n in range(2 * PAGE_MAX + 1)]
     await suppressions.suppress(store, tenant.principal, numbers, None)

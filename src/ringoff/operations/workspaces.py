@@ -146,7 +146,7 @@ async def _store_key(
     prefix = text[: min(_PREFIX_LENGTH, len(text) // 4)] if not text.startswith(KEY_MARK) else text[:_PREFIX_LENGTH]
     key = await tx.workspaces.add_api_key(workspace_id, name, _hash(text), prefix, api_key_id)
     if key is None:
-        raise Conflict("this key is made already, and a key is shown once", field="api_key_id")
+        raise Conflict("the key with this api_key_id is made already, and a key is shown once", field="api_key_id")
     return key
 
 
