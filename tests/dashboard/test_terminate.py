@@ -1,11 +1,13 @@
 """The terminate page as a plain form: what it shows, what it refuses, and that what it gives is an order like any."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
 import httpx2
 import pytest
 
+from ringoff.dashboard import terminate
 from ringoff.domain.termination import MOBILE_NUMBERS_MAX
 from ringoff.operations import receipts
 from ringoff.store.postgres import PostgresStore
@@ -26,6 +28,15 @@ async def _campaign(browser: httpx2.AsyncClient, tenant: Tenant, csv: str = CONT
 async def _statuses(browser: httpx2.AsyncClient, tenant: Tenant) -> Sequence[str]:
     answer = await browser.get(f"{COMPATIBLE}/calling/history", headers=tenant.headers, params={"limit": "1000"})
     return sorted(call["status"] for call in answer.json()["calls"])
+
+
+@asynccontextmanager
+async def _busy(store: PostgresStore) -> AsyncIterator[None]:
+    """Every connection for requests is taken, as by uploads; those for orders and for sessions are free."""
+    async with AsyncExitStack() as uploads:
+        for _ in range(store.pool_use()[0].size_max):
+            await uploads.enter_async_context(store.transaction())
+        yield
 
 
 async def test_a_campaign_is_ended_in_two_steps_and_its_receipt_is_shown(
@@ -169,6 +180,37 @@ async def test_a_form_that_changed_after_its_preview_is_shown_again(
     again = refused.form("/terminate").fields | ({} if "shown_order" in changed else changed)
     await visitor.post("/terminate", again)
     assert "cancelled" in await _statuses(browser, tenant)
+
+
+@pytest.mark.parametrize("is_shown_before", [True, False])
+async def test_an_order_goes_through_while_uploads_hold_every_connection_for_requests(
+    browser: httpx2.AsyncClient,
+    visitor: Visitor,
+    tenant: Tenant,
+    store: PostgresStore,
+    monkeypatch: pytest.MonkeyPatch,
+    is_shown_before: bool,
+) -> None:
+    campaign_id = await _campaign(browser, tenant)
+    page = await visitor.get("/terminate", level="campaign", campaign_id=campaign_id if is_shown_before else "")
+    monkeypatch.setattr(terminate, "LOOK_S", 0.05)
+    async with _busy(store):
+        if not is_shown_before:
+            page = await visitor.send(page, "/terminate", status=200, other_campaign_id=campaign_id)
+            assert "What it would end cannot be counted now" in page.text
+            assert "Terminate whatever it covers" in page.text
+        await visitor.send(page, "/terminate")
+    assert await _statuses(browser, tenant) == ["cancelled"] * 3
+
+
+async def test_what_could_not_be_counted_is_shown_once_it_can_be(
+    browser: httpx2.AsyncClient, visitor: Visitor, tenant: Tenant
+) -> None:
+    page = await visitor.get("/terminate", level="campaign", campaign_id=await _campaign(browser, tenant))
+    refused = await visitor.send(page, "/terminate", status=400, shown_count="uncounted")
+    assert "its calls can be counted again" in refused.text
+    assert "Terminate 3 calls" in refused.text
+    assert await _statuses(browser, tenant) == ["registered"] * 3
 
 
 async def test_a_reason_may_be_given_after_the_preview(

@@ -30,6 +30,8 @@ TYPED_COUNT_FROM: Final = 1_000
 """Orders that end so many calls want their count typed."""
 GROWTH_MAX: Final = 1.1
 """An order may cover so much more than the preview showed, before it is shown again."""
+UNCOUNTED: Final = "uncounted"
+"""The count of an order of which somebody was told that it cannot be counted."""
 _COUNT_LENGTH_MAX: Final = 15
 _SEPARATORS: Final = re.compile(r"[\n\r,;]+")
 
@@ -134,14 +136,20 @@ def mark_of(order: TerminationOrder) -> str:
     return hashlib.sha256(msgspec.json.encode(replace(order, reason=None))).hexdigest()
 
 
-def count_complaint(form: OrderForm, order: TerminationOrder, terminable_count: int) -> str | None:
-    """Why this order is not given yet; None when what was seen and typed allows it. Empty when nothing was seen."""
-    if not form.shown_count.isdecimal() or len(form.shown_count) > _COUNT_LENGTH_MAX:
+def count_complaint(form: OrderForm, order: TerminationOrder, terminable_count: int | None) -> str | None:
+    """Why this order is not given yet; None when what was seen and typed allows it. Empty when nothing was seen.
+
+    ``terminable_count`` is None when nobody can count it now: then what was seen has to do.
+    """
+    is_counted = form.shown_count.isdecimal() and len(form.shown_count) <= _COUNT_LENGTH_MAX
+    if not is_counted and form.shown_count != UNCOUNTED:
         return ""
     if form.shown_order != mark_of(order):
         return "the form has changed since its calls were counted: this is what it would end now"
+    if not is_counted:
+        return None if terminable_count is None else "its calls can be counted again: this is what it would end"
     shown_count = int(form.shown_count)
-    if terminable_count > max(shown_count * GROWTH_MAX, shown_count + 10):
+    if terminable_count is not None and terminable_count > max(shown_count * GROWTH_MAX, shown_count + 10):
         return f"it would now end {terminable_count:,} calls, and {shown_count:,} were shown to you: look again"
     if shown_count >= TYPED_COUNT_FROM and form.typed_count.replace(",", "").replace(" ", "") != form.shown_count:
         return f"type {form.shown_count} to say that this many calls are to end"

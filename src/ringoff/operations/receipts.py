@@ -55,9 +55,16 @@ class Preview:
         return pending + self.counts.ongoing if self.order.hangs_up else pending
 
 
-async def preview(store: Store, principal: Principal, order: TerminationOrder) -> Preview:
-    """Count and sample what the order would cover, on one snapshot that cannot write."""
+async def preview(
+    store: Store, principal: Principal, order: TerminationOrder, *, timeout_ms: int | None = None
+) -> Preview:
+    """Count and sample what the order would cover, on one snapshot that cannot write.
+
+    ``timeout_ms`` limits each statement: ``DatabaseUnavailable`` when one takes longer.
+    """
     async with store.snapshot() as tx:
+        if timeout_ms is not None:
+            await tx.history.for_sums(timeout_ms)
         found = await tx.receipts.open_counts(principal.workspace_id, order.selector)
         sample = await tx.receipts.sample(principal.workspace_id, order.selector, SAMPLE_MAX)
         # Call ids name rows, and a list that is verified has none.
