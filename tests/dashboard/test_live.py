@@ -4,8 +4,10 @@ import asyncio
 
 import pytest
 
+from ringoff.dashboard import live as live_pages
 from ringoff.dashboard.live import STREAMS_MAX, Broadcaster, event
 from ringoff.domain.errors import DatabaseUnavailable, TooLarge
+from tests.dashboard.visitor import Visitor
 from tests.support.virtual_clock import VirtualClock
 
 
@@ -47,6 +49,19 @@ async def test_what_has_not_changed_is_not_told_again() -> None:
         figures.words = "two"
         await live.tick()
         assert tab.get_nowait() == b"data: two\n\n"
+
+
+async def test_a_topic_that_hangs_is_named_and_the_others_go_on() -> None:
+    live, figures = Broadcaster(VirtualClock(), render_s=0.01), Figures()
+
+    async def hang() -> str:
+        await asyncio.Event().wait()
+        return ""
+
+    async with live.subscribed("hangs", hang) as stuck, live.subscribed("a", figures.render) as tab:
+        await live.tick()
+        assert stuck.get_nowait().startswith(b"event: trouble\n")
+        assert tab.get_nowait() == b"data: one\n\n"
 
 
 async def test_a_slow_tab_gets_the_newest_only_and_a_new_one_at_once() -> None:
@@ -94,6 +109,14 @@ async def test_the_loop_reads_once_a_tick() -> None:
             assert await tab.get() == event(words)
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_a_page_too_many_is_refused_before_its_answer_begins(
+    visitor: Visitor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(live_pages, "STREAMS_MAX", 0)
+    page = await visitor.get("/events/overview", status=413)
+    assert "can be kept live at once" in page.text
 
 
 async def test_too_many_open_pages_are_refused() -> None:

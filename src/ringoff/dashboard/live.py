@@ -17,6 +17,8 @@ from ringoff.ports import Clock
 EVERY_S: Final = 1.0
 """A tick: however much happens, no tab is told more often."""
 STREAMS_MAX: Final = 1_000
+RENDER_S: Final = 5.0
+"""How long one topic may take; it is tried again with the next tick, and the others have their turn."""
 _AT_ONCE_MAX: Final = 4
 
 Render = Callable[[], Awaitable[str]]
@@ -33,17 +35,17 @@ class _Topic:
 class Broadcaster:
     """One loop, ``run``, reads what at least one open tab shows."""
 
-    def __init__(self, clock: Clock, every_s: float = EVERY_S) -> None:
+    def __init__(self, clock: Clock, every_s: float = EVERY_S, render_s: float = RENDER_S) -> None:
         self._clock = clock
         self._every_s = every_s
+        self._render_s = render_s
         self._topics: dict[Hashable, _Topic] = {}
         self._stream_count = 0
 
     @asynccontextmanager
     async def subscribed(self, key: Hashable, render: Render) -> AsyncIterator["asyncio.Queue[bytes]"]:
         """The newest events of a topic, for as long as the context lasts. ``TooLarge`` when too many tabs are open."""
-        if self._stream_count >= STREAMS_MAX:
-            raise TooLarge(f"at most {STREAMS_MAX} pages can be kept live at once")
+        self.require_room()
         topic = self._topics.setdefault(key, _Topic(render))
         tab: asyncio.Queue[bytes] = asyncio.Queue(maxsize=1)
         topic.tabs.add(tab)
@@ -57,6 +59,11 @@ class Broadcaster:
             topic.tabs.discard(tab)
             if not topic.tabs and self._topics.get(key) is topic:
                 del self._topics[key]
+
+    def require_room(self) -> None:
+        """``TooLarge`` when too many tabs are open: for before an answer is begun, when that can still be said."""
+        if self._stream_count >= STREAMS_MAX:
+            raise TooLarge(f"at most {STREAMS_MAX} pages can be kept live at once")
 
     async def run(self) -> None:
         """Until cancelled."""
@@ -74,7 +81,10 @@ class Broadcaster:
     async def _tell(self, key: Hashable, topic: _Topic, free: asyncio.Semaphore) -> None:
         async with free:
             try:
-                payload = event(await topic.render())
+                async with asyncio.timeout(self._render_s):
+                    payload = event(await topic.render())
+            except TimeoutError:
+                payload = event(f"the figures took longer than {self._render_s:g} s", name="trouble")
             except RingoffError as error:
                 payload = event(error.message, name="trouble")
             except Exception:

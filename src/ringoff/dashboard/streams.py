@@ -18,6 +18,7 @@ _STILL_HERE: Final = b": still here\n\n"
 
 async def stream(visit: Visit, key: Hashable, render: Render) -> Response:
     """The events of a topic. Its content is the same for everybody of the workspace: no called number in full."""
+    visit.dashboard.live.require_room()
     topic = (visit.session.workspace_id, key)
     token = visit.request.cookies[SESSION_COOKIE]
 

@@ -27,6 +27,7 @@ _CONNECT_TIMEOUT_S = 5.0
 # A process that stops in the middle of a request may hold an agent's shared lock: an order waits no longer than this.
 # An upload that streams is not idle.
 _IDLE_IN_TRANSACTION_MS = 10_000
+_ABANDONED_CHECK_MS = 1_000
 _DISPATCH_STATEMENT_MS = 30_000
 _ORDER_STATEMENT_MS = 30_000
 _KEY_POOL_MAX = 2
@@ -72,6 +73,8 @@ class PostgresStore:
         requests = {
             "statement_timeout": str(statement_timeout_ms),
             "idle_in_transaction_session_timeout": str(_IDLE_IN_TRANSACTION_MS),
+            # Whoever gives up cuts the connection: without this the server would work on until its time limit.
+            "client_connection_check_interval": str(_ABANDONED_CHECK_MS),
             # A plan kept from when the tables were small would read them whole after the first big upload.
             "plan_cache_mode": "force_custom_plan",
         }
