@@ -15,8 +15,8 @@ WHERE query LIKE '%nobody waits for this%' AND state = 'active' AND pid <> pg_ba
 async def test_a_read_that_is_given_up_ends_in_the_database(store: PostgresStore) -> None:
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(0.2), store.snapshot() as tx:
-            await tx.history._connection.execute("SELECT pg_sleep(600) /* nobody waits for this */")  # type: ignore[attr-defined]
+            await tx.connection.execute("SELECT pg_sleep(600) /* nobody waits for this */")
     async with asyncio.timeout(30), store.transaction() as tx:
-        while await tx.history._connection.fetchval(_RUNNING):  # type: ignore[attr-defined]
+        while await tx.connection.fetchval(_RUNNING):
             # The view is a snapshot of the transaction.
-            await tx.history._connection.execute("SELECT pg_stat_clear_snapshot(), pg_sleep(0.05)")  # type: ignore[attr-defined]
+            await tx.connection.execute("SELECT pg_stat_clear_snapshot(), pg_sleep(0.05)")

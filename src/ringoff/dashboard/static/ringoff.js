@@ -142,5 +142,6 @@ document.addEventListener("htmx:after:swap", refresh);
 document.addEventListener("htmx:sse:after:message", refresh);
 
 for (const extra of document.querySelectorAll(".needs-script")) extra.hidden = false;
+document.querySelector("nav.places [aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
 showPartsOfLevel();
 refresh();
