@@ -107,20 +107,21 @@ class PostgresWebhooks:
 
     async def deliveries(self, workspace_id: WorkspaceId, wanted: DeliveryFilter) -> Sequence[LoggedDelivery]:
         below = wanted.below or DeliveryCursor(_EVENT_ID_MAX, UUID(int=2**128 - 1))
-        arguments = [
+        arguments: list[Any] = [
             workspace_id,
             wanted.subscription_id,
             wanted.event_type,
             wanted.state,
             below.event_id,
             below.subscription_id,
-            wanted.since,
-            wanted.limit,
         ]
-        if wanted.call_id is None:
-            rows = await self._connection.fetch(_SQL["deliveries"], *arguments)
+        if wanted.call_id is not None:
+            arguments += [wanted.since, wanted.limit, wanted.call_id]
+            rows = await self._connection.fetch(_SQL["deliveries_of_call"], *arguments)
+        elif wanted.since is not None:
+            rows = await self._connection.fetch(_SQL["deliveries_since"], *arguments, wanted.since, wanted.limit)
         else:
-            rows = await self._connection.fetch(_SQL["deliveries_of_call"], *arguments, wanted.call_id)
+            rows = await self._connection.fetch(_SQL["deliveries"], *arguments, wanted.limit)
         return [LoggedDelivery(**dict(row)) for row in rows]
 
     async def paused(self) -> Sequence[PausedSubscription]:
