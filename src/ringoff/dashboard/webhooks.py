@@ -43,6 +43,8 @@ class SubscriptionLine:
     """Without what may be a token in it."""
     agent: str | None
     """The agent's name, or its id when it is one of very many; None: all of the workspace."""
+    alarm: str
+    """Why it is paused, with the beginning of the last answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +112,7 @@ async def _show(
         line_count=len(lines),
         line_by_id=lines,
         log=log,
-        excerpts=_excerpts(visit, log.rows),
+        excerpts=[_answer(visit, row.excerpt) for row in log.rows],
         older=query({**asked, "cursor": log.older}) if log.older else None,
         newest=query({**asked, "cursor": ""}),
         wanted=wanted or _range_of(log.rows),
@@ -131,6 +133,7 @@ async def _lines(visit: Visit) -> dict[UUID | None, SubscriptionLine]:
             each,
             None if each.callback_url is None else without_secrets(each.callback_url),
             None if each.agent_id is None else names.get(each.agent_id, str(each.agent_id)),
+            _answer(visit, each.alarm),
         )
         for each in found
     ]
@@ -190,8 +193,8 @@ def _back(fields: Fields, subscription_id: UUID, count: int) -> str:
     return f"{place.path}?{urlencode([*pairs, (_SENT_AGAIN, str(count))])}#log"
 
 
-def _excerpts(visit: Visit, rows: Sequence[LoggedDelivery]) -> Sequence[str]:
-    """The beginnings of answers; whoever echoes an event has the called number in it."""
-    if visit.session.reveals_numbers:
-        return [row.excerpt or "" for row in rows]
-    return [_LONG_NUMBER.sub(lambda found: mask(found[0]), row.excerpt or "") for row in rows]
+def _answer(visit: Visit, text: str | None) -> str:
+    """What a subscriber said; whoever echoes an event has the called number in it."""
+    if text is None or visit.session.reveals_numbers:
+        return text or ""
+    return _LONG_NUMBER.sub(lambda found: mask(found[0]), text)
