@@ -99,6 +99,23 @@ async def test_end_leaves_a_receipt(
     assert await _status(store, tenant, campaign_id) == "completed"
 
 
+async def test_the_end_of_a_large_campaign_wants_its_count_typed(
+    browser: httpx2.AsyncClient, visitor: Visitor, tenant: Tenant, store: PostgresStore
+) -> None:
+    rows = "".join(f"+1415{5550000 + row},Somebody,Acme\n" for row in range(1_000, 2_100))
+    campaign_id = await _saved(browser, tenant, "Mobile Number,Name,Company\n" + rows)
+    await start(browser, tenant, campaign_id)
+    page = await visitor.get(f"/campaigns/{campaign_id}")
+    assert "Type 1100 to say that about so many calls are to be cancelled" in page.text
+    for typed in ("", "110", "-1100", "yes"):
+        fields = page.form("").fields | {"typed_count": typed}
+        refused = await visitor.post(f"/campaigns/{campaign_id}/end", fields, status=400)
+        assert "this ends 1,100 calls" in refused.text
+    assert await _status(store, tenant, campaign_id) != "completed"
+    await visitor.post(f"/campaigns/{campaign_id}/end", page.form("").fields | {"typed_count": "1,100"})
+    assert await _status(store, tenant, campaign_id) == "completed"
+
+
 async def test_a_draft_is_started_from_its_page(
     browser: httpx2.AsyncClient, visitor: Visitor, tenant: Tenant, store: PostgresStore
 ) -> None:

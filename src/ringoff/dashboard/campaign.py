@@ -11,6 +11,7 @@ from starlette.responses import Response
 from ringoff.api.errors import located
 from ringoff.dashboard import outcomes
 from ringoff.dashboard.calls import calls_page
+from ringoff.dashboard.order_form import TYPED_COUNT_FROM
 from ringoff.dashboard.places import asked_campaign
 from ringoff.dashboard.streams import stream
 from ringoff.dashboard.table import PageTable, status_of
@@ -107,6 +108,7 @@ async def _show(visit: Visit, form: StartForm, *, complaint: str = "", status: i
         complaint=complaint,
         startable=STARTABLE,
         started=STARTED,
+        typed_count_from=TYPED_COUNT_FROM,
         window_words=window_words(campaign.call_config.window),
         agent=await agents.read_agent(store, principal, campaign.agent_id, or_archived=True),
         callers=await targets.callers(store, principal),

@@ -7,12 +7,14 @@ from typing import Any, Final
 
 from starlette.responses import Response
 
+from ringoff.dashboard.order_form import typed_complaint
 from ringoff.dashboard.places import asked_campaign, asked_text, query, uuid_or_none
 from ringoff.dashboard.streams import stream
 from ringoff.dashboard.table import PageTable
 from ringoff.dashboard.visit import Visit, own_path
 from ringoff.domain.campaign import CampaignStatus
 from ringoff.domain.campaign_eta import Eta
+from ringoff.domain.errors import InvalidInput
 from ringoff.domain.identifiers import CampaignId
 from ringoff.domain.records import CampaignRow
 from ringoff.domain.workspace import Principal
@@ -73,8 +75,12 @@ async def resume(visit: Visit) -> Response:
 
 @PAGES.post("/campaigns/{campaign_id}/end")
 async def end(visit: Visit) -> Response:
-    """End a campaign for good; what it did is a receipt."""
-    await visit.fields()
+    """End a campaign for good; what it did is a receipt. A large one wants its count typed, as an order does."""
+    fields = await visit.fields()
+    found = await campaign_life.campaign(visit.store, visit.principal, asked_campaign(visit))
+    complaint = typed_complaint(fields.text("typed_count"), found.counts.registered + found.counts.retry)
+    if complaint is not None:
+        raise InvalidInput(complaint, field="typed_count")
     _ended, termination_id = await campaign_life.end(visit.store, visit.principal, asked_campaign(visit))
     return visit.go(f"/receipts/{termination_id}")
 

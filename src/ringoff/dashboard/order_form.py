@@ -149,11 +149,25 @@ def count_complaint(form: OrderForm, order: TerminationOrder, terminable_count: 
     if not is_counted:
         return None if terminable_count is None else "its calls can be counted again: this is what it would end"
     shown_count = int(form.shown_count)
-    if terminable_count is not None and terminable_count > max(shown_count * GROWTH_MAX, shown_count + 10):
+    if terminable_count is not None and has_grown(terminable_count, shown_count):
         return f"it would now end {terminable_count:,} calls, and {shown_count:,} were shown to you: look again"
     if shown_count >= TYPED_COUNT_FROM and form.typed_count.replace(",", "").replace(" ", "") != form.shown_count:
         return f"type {form.shown_count} to say that this many calls are to end"
     return None
+
+
+def has_grown(count: int, shown_count: int) -> bool:
+    """By more than what goes on while somebody reads."""
+    return count > max(shown_count * GROWTH_MAX, shown_count + 10)
+
+
+def typed_complaint(typed: str, count: int) -> str | None:
+    """Why so many calls are not ended yet on a page that says their number and is not looked at again."""
+    digits = typed.replace(",", "").replace(" ", "")
+    is_number = digits.isascii() and digits.isdigit() and len(digits) <= _COUNT_LENGTH_MAX
+    if count < TYPED_COUNT_FROM or (is_number and int(digits) >= count / GROWTH_MAX):
+        return None
+    return f"this ends {count:,} calls: go back, and type {count} to say that so many are to end"
 
 
 def _pasted(text: str, name: str, count_max: int) -> tuple[list[str], list[str]]:
