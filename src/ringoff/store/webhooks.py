@@ -118,10 +118,14 @@ class PostgresWebhooks:
         if wanted.call_id is not None:
             arguments += [wanted.since, wanted.limit, wanted.call_id]
             rows = await self._connection.fetch(_SQL["deliveries_of_call"], *arguments)
-        elif wanted.since is not None:
-            rows = await self._connection.fetch(_SQL["deliveries_since"], *arguments, wanted.since, wanted.limit)
-        else:
+        elif wanted.since is None or wanted.state is None:
             rows = await self._connection.fetch(_SQL["deliveries"], *arguments, wanted.limit)
+            # Most pages are young enough as they are; the other query reads every event that is.
+            if wanted.since is not None and any(row["event_at"] < wanted.since for row in rows):
+                rows = await self._connection.fetch(_SQL["deliveries_since"], *arguments, wanted.since, wanted.limit)
+        else:
+            # A state that is rare is looked for all the way down: by age it may be less.
+            rows = await self._connection.fetch(_SQL["deliveries_since"], *arguments, wanted.since, wanted.limit)
         return [LoggedDelivery(**dict(row)) for row in rows]
 
     async def paused(self) -> Sequence[PausedSubscription]:
