@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from ringoff.clock import SystemClock
-from tests.acceptance.client import Client, numbers
+from tests.acceptance.client import Client, csv_of, numbers
 from tests.browser.browsing import Person
 from tests.support.processes import ServerProcess, until
 
@@ -125,3 +125,23 @@ def test_one_bad_number_of_a_pasted_list_is_shown_while_it_is_typed(
     expect(page.locator("#outcome")).to_contain_text("numbers suppressed")
     statuses = {call["to_number"]: call["status"] for call in client.history()}
     assert statuses == {called[0]: "cancelled", called[1]: "cancelled", called[2]: "registered"}
+
+
+@pytest.mark.slow
+def test_a_number_that_was_typed_for_one_order_is_not_taken_for_another(
+    start_server: Callable[..., ServerProcess], sign_in: Callable[..., Person]
+) -> None:
+    server = start_server()
+    client = Client(server)
+    first = client.upload(csv_of(numbers(0, 1_200)), campaign_name="First")["list_id"]
+    second = client.upload(csv_of(numbers(5_000, 1_200)), campaign_name="Second")["list_id"]
+    page = sign_in(server).page
+    page.goto(f"/terminate?level=campaign&campaign_id={first}")
+    typed = page.get_by_label("to say that so many calls are to end")
+    typed.fill("1200")
+    expect(page.locator("button.stop[type=submit]")).to_be_enabled()
+    page.get_by_label("or its id").fill(second)
+    expect(page.locator("#preview")).to_contain_text("Second")
+    expect(typed).to_have_value("")
+    expect(page.locator("button.stop[type=submit]")).to_be_disabled()
+    assert client.statuses(first) == client.statuses(second) == {"registered": 1_200}

@@ -213,12 +213,15 @@ async def test_what_could_not_be_counted_is_shown_once_it_can_be(
     assert await _statuses(browser, tenant) == ["registered"] * 3
 
 
-async def test_a_reason_may_be_given_after_the_preview(
+async def test_reason_and_suppression_may_be_chosen_after_the_preview(
     browser: httpx2.AsyncClient, visitor: Visitor, tenant: Tenant
 ) -> None:
-    shown = await visitor.get("/terminate", level="campaign", campaign_id=await _campaign(browser, tenant))
-    given = await visitor.send(shown, "/terminate", reason="wrong list")
-    assert "wrong list" in (await visitor.get(given.response.headers["location"])).text
+    await _campaign(browser, tenant)
+    shown = await visitor.get("/terminate", level="numbers", numbers=NUMBER)
+    given = await visitor.send(shown, "/terminate", reason="asked not to be called", suppress="true")
+    receipt = await visitor.get(given.response.headers["location"])
+    assert "asked not to be called" in receipt.text
+    assert "numbers suppressed 1" in receipt.text
 
 
 async def test_a_picked_campaign_and_the_id_of_another_are_refused_together(

@@ -132,8 +132,11 @@ def order_of(form: OrderForm) -> tuple[TerminationOrder | None, Sequence[str]]:
 
 
 def mark_of(order: TerminationOrder) -> str:
-    """The same for orders that cover the same and do the same with it, whatever their reason."""
-    return hashlib.sha256(msgspec.json.encode(replace(order, reason=None))).hexdigest()
+    """The same for orders that cover the same calls and end them the same way.
+
+    Reason and suppression may be chosen after a preview, which says nothing of them.
+    """
+    return hashlib.sha256(msgspec.json.encode(replace(order, reason=None, suppress=False))).hexdigest()
 
 
 def count_complaint(form: OrderForm, order: TerminationOrder, terminable_count: int | None) -> str | None:

@@ -80,7 +80,10 @@ function look() {
 }
 
 function lookSoon(event) {
-  if (!event.target.closest("#order") || ["typed_count", "reason"].includes(event.target.name)) return;
+  const order = event.target.closest("#order");
+  if (!order || ["typed_count", "reason", "suppress"].includes(event.target.name)) return;
+  // A number that was typed for another order says nothing about this one.
+  if (order.elements.typed_count) order.elements.typed_count.value = "";
   clearTimeout(lookAt);
   lookAt = setTimeout(look, event.type === "change" ? 0 : TYPING_MS);
 }
