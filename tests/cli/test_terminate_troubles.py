@@ -1,6 +1,10 @@
 """`ringoff terminate` when the server fails or does not answer: the words never promise what nobody knows."""
 
+import os
 import re
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -104,6 +108,24 @@ def test_a_list_that_is_still_verified_is_asked_about_though_nothing_is_counted(
         terminal.wait_for("whatever comes of large lists that are still being verified? [y/N]")
         terminal.type("y\n")
         assert terminal.exit_code() == 0
+
+
+def test_an_answer_that_nobody_reads_is_told_of_all_the_same(troubled: tuple[type[Troubled], dict[str, str]]) -> None:
+    desk, here = troubled
+    desk.answers[ORDERS] = (202, RECEIPT | {"state": "settled"})
+    reader, writer = os.pipe()
+    os.close(reader)
+    program = str(Path(sys.executable).with_name("ringoff"))
+    command = [program, "terminate", "--agent-id", "a", "--yes"]
+    try:
+        ended = subprocess.run(
+            command, env=os.environ | here, stdout=writer, stderr=subprocess.PIPE, text=True, timeout=60, check=False
+        )
+    finally:
+        os.close(writer)
+    assert ended.returncode == 1
+    assert "The order is carried out and holds" in ended.stderr
+    assert "X-Termination-Id: the-receipt" in ended.stderr
 
 
 def _covering(count: int) -> tuple[int, dict[str, Any]]:

@@ -148,6 +148,11 @@ class _Order:
                 why = f"interrupted before the answer: {self._unknown}"
                 raise Ended(why, UNREACHABLE) from None
             self._desk.note(f"{CARRIED_OUT} X-Termination-Id: {receipt['termination_id']}")
+        except BrokenPipeError:
+            # Nobody reads the answer any more (`| head -1`); a code that says failure must not be all that is left.
+            if receipt is not None:
+                self._desk.note(f"{CARRIED_OUT} X-Termination-Id: {receipt['termination_id']}")
+            raise
 
     @property
     def _unknown(self) -> str:
