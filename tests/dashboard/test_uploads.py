@@ -139,6 +139,21 @@ async def test_a_file_that_is_no_list_is_refused_in_the_words_of_the_upload(
     assert await _campaigns(browser, tenant) == []
 
 
+async def test_a_column_that_was_guessed_can_be_left_out(
+    browser: httpx2.AsyncClient, visitor: Visitor, tenant: Tenant
+) -> None:
+    csv = CSV.replace("abc,Cy,Core,Cork\n", "")
+    seen = _seen(await _send(browser, await _filled(visitor, tenant), csv))
+    assert seen["column.company"] == "Company"
+    changed = await _send(browser, seen | {"column.company": ""}, csv, status=400)
+    assert _seen(changed)["column.company"] == "", "it is not guessed again"
+    another = await _send(browser, _seen(changed) | {"again": "true"}, csv.replace("City", "Town"))
+    assert _seen(another)["column.company"] == "Company", "in another file there is everything to be guessed"
+    await _send(browser, _seen(changed), csv, status=303)
+    [call, _] = (await history(browser, tenant))["calls"]
+    assert "Acme" not in (await visitor.get(f"/calls/{call['id']}")).text
+
+
 async def test_a_large_list_is_verified_after_it_is_stored(
     browser: httpx2.AsyncClient, visitor: Visitor, tenant: Tenant, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import BinaryIO, Final
 from zoneinfo import available_timezones
@@ -17,6 +17,7 @@ from ringoff.domain.call_window import require_timezone
 from ringoff.domain.errors import InvalidInput, RingoffError
 from ringoff.domain.phone_number import NumberNormalizer
 from ringoff.operations.campaigns import checked_times, require_name
+from ringoff.operations.csv_header import guessed_columns
 from ringoff.ports import Clock
 
 COLUMN_FIELD: Final = "column."
@@ -48,6 +49,8 @@ class UploadForm:
     skip_invalid: bool = False
     columns: Mapping[str, str] = field(default_factory=dict)
     """Variable -> column."""
+    columns_of: str = ""
+    """The mark of the header whose columns could be picked."""
     previewed: str = ""
     """The mark of the file and the columns whose preview was shown."""
     row_count: str = ""
@@ -108,6 +111,13 @@ def complaints(form: UploadForm, clock: Clock) -> Sequence[str]:
         except RingoffError as error:
             found.append(located(error))
     return found
+
+
+def with_columns(form: UploadForm, header: Sequence[str], variables: Sequence[str]) -> UploadForm:
+    """The form with a column for each variable: as picked, "no column" too; guessed as long as nobody could pick."""
+    mark = hashlib.sha256(msgspec.json.encode(list(header))).hexdigest()
+    picked = form.columns if form.columns_of == mark else form.variables_map
+    return replace(form, columns={**guessed_columns(header, variables), **picked}, columns_of=mark)
 
 
 def mark_of(form: UploadForm, file: BinaryIO) -> str:

@@ -27,7 +27,7 @@ from ringoff.domain.errors import InvalidInput, RingoffError
 from ringoff.domain.identifiers import AgentId, CampaignId
 from ringoff.operations import agents
 from ringoff.operations.csv_columns import ALWAYS_THERE
-from ringoff.operations.csv_header import START_BYTES, guessed_columns, header_of
+from ringoff.operations.csv_header import START_BYTES, header_of
 from ringoff.operations.list_preview import ListPreview, preview_list
 from ringoff.operations.targets import offered
 
@@ -124,7 +124,7 @@ async def _previewed(visit: Visit, given: UploadForm, file: UploadFile) -> tuple
             raise InvalidInput("Missing required field: file", field="file")
         await file.seek(0)
         header = header_of(await file.read(START_BYTES))
-        form = replace(form, columns=guessed_columns(header, variables) | form.variables_map)
+        form = upload_form.with_columns(form, header, variables)
         if not complaints:
             await file.seek(0)
             report = await preview_list(visit.store, visit.principal, form.country_code, form.variables_map, file.file)
