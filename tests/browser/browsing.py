@@ -53,6 +53,8 @@ class Person:
         self.page.get_by_label("API key").fill(server.key)
         self.page.get_by_role("button", name="Sign in").click()
         self.page.get_by_role("heading", name="Overview").wait_for()
+        # Scripts come after the words: a key that is pressed before them goes nowhere.
+        self.page.wait_for_load_state("load")
 
     def tab(self) -> Page:
         """One more tab, listened to."""

@@ -145,3 +145,30 @@ def test_a_number_that_was_typed_for_one_order_is_not_taken_for_another(
     expect(typed).to_have_value("")
     expect(page.locator("button.stop[type=submit]")).to_be_disabled()
     assert client.statuses(first) == client.statuses(second) == {"registered": 1_200}
+
+
+@pytest.mark.slow
+def test_a_button_whose_count_has_jumped_waits_until_it_can_have_been_read(
+    start_server: Callable[..., ServerProcess], sign_in: Callable[..., Person]
+) -> None:
+    server = start_server()
+    client = Client(server)
+    client.upload(csv_of(numbers(0, 5)))
+    page = sign_in(server).page
+    page.goto(f"/terminate?level=agent&agent_id={client.agent_id}")
+    expect(page.get_by_role("button", name="Terminate 5 calls")).to_be_enabled()
+    # Whether it was ever pressable in the moment of the change is asked inside the page: a look from here comes late.
+    page.evaluate(
+        """() => {
+          window.sawDisabled = false;
+          document.addEventListener("htmx:after:swap", () => queueMicrotask(() => {
+            const button = document.querySelector("#order button.stop");
+            if (button.textContent.includes("505")) window.sawDisabled ||= button.disabled;
+          }));
+        }"""
+    )
+    client.upload(csv_of(numbers(5_000, 500)))
+    button = page.get_by_role("button", name="Terminate 505 calls")
+    expect(button).to_be_visible()
+    expect(button).to_be_enabled()
+    assert page.evaluate("window.sawDisabled")

@@ -94,11 +94,28 @@ if (document.querySelector("#order")) {
 document.addEventListener("input", lookSoon);
 document.addEventListener("change", lookSoon);
 
-function guardTypedCount() {
-  for (const typed of document.querySelectorAll("[data-typed-count]")) {
-    const button = typed.closest("form").querySelector("button.stop");
-    button.disabled = typed.value.replace(/[ ,]/g, "") !== typed.dataset.typedCount;
+// A button whose words have just changed is not pressed by somebody who has read other ones.
+const READING_MS = 800;
+let shownOrder, shownCount, pressableAt = 0;
+
+function heedNews() {
+  const fields = document.querySelector("#order")?.elements;
+  if (!fields) return;
+  const order = fields.shown_order?.value, count = Number(fields.shown_count?.value);
+  const hasGrown = count > Math.max(shownCount * 1.1, shownCount + 10);
+  if (shownOrder && order && (order !== shownOrder || hasGrown)) {
+    pressableAt = performance.now() + READING_MS;
+    setTimeout(guardButton, READING_MS + 20);
   }
+  if (order) [shownOrder, shownCount] = [order, count];
+}
+
+function guardButton() {
+  const button = document.querySelector("#order button.stop");
+  const typed = document.querySelector("#order [data-typed-count]");
+  if (!button) return;
+  const isTyped = !typed || typed.value.replace(/[ ,]/g, "") === typed.dataset.typedCount;
+  button.disabled = !isTyped || performance.now() < pressableAt;
 }
 
 // --- everywhere ---------------------------------------------------------------------------------------------------
@@ -106,7 +123,8 @@ function guardTypedCount() {
 function refresh() {
   localise(document);
   draw();
-  guardTypedCount();
+  heedNews();
+  guardButton();
 }
 
 function isTyping(target) {
@@ -120,7 +138,7 @@ document.addEventListener("keydown", (press) => {
   location.href = (under === document.body && hovered ? hovered : under).dataset.terminate;
 });
 
-document.addEventListener("input", guardTypedCount);
+document.addEventListener("input", guardButton);
 document.addEventListener("change", showPartsOfLevel);
 document.addEventListener("click", (click) => {
   if (click.target.closest("[data-print]")) window.print();
