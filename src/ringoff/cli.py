@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 from cyclopts import App, CycloptsError, Group, Parameter
 
 from ringoff import __version__
-from ringoff.commands.ending import FAILED, MISUSED, OK, Ended
+from ringoff.commands.ending import FAILED, MISUSED, OK, Ended, drop_output
 from ringoff.commands.safe_text import plain
 from ringoff.domain.errors import InvalidInput, RingoffError
 from ringoff.settings import Settings, load_settings
@@ -68,8 +68,7 @@ def run(arguments: list[str]) -> int:
     except Ended as ending:
         return _complain(ending.message, ending.code)
     except BrokenPipeError:
-        # Whoever reads has heard enough (`| head`); the interpreter would complain once more when it flushes.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        drop_output()
         code = FAILED
     except (RingoffError, OSError) as error:
         return _complain(_words(error), MISUSED if isinstance(error, InvalidInput) else FAILED)

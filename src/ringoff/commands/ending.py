@@ -1,5 +1,7 @@
 """How a command ends: its documented exit codes, and the one exception that carries a code and the words for it."""
 
+import os
+import sys
 from typing import Final
 
 OK: Final = 0
@@ -17,3 +19,8 @@ class Ended(Exception):
         super().__init__(message)
         self.message = message
         self.code = code
+
+
+def drop_output() -> None:
+    """Nobody reads standard output any more (`| head`): the interpreter would complain when it flushes at its end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

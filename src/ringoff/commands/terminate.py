@@ -9,7 +9,7 @@ from cyclopts import Parameter
 from ringoff.client import Repeat, RingoffClient, ServerFailed, Unreachable, Unreadable
 from ringoff.client import native_answers as answers
 from ringoff.commands.desk import Desk, Flag, Json, Several, Yes
-from ringoff.commands.ending import FAILED, MISUSED, OK, UNREACHABLE, Ended
+from ringoff.commands.ending import FAILED, MISUSED, OK, UNREACHABLE, Ended, drop_output
 from ringoff.commands.receipts import ORDERS, Receipt, checked, counted
 from ringoff.commands.server import HERE, Server, connected, ended
 from ringoff.commands.settling import CARRIED_OUT, follow
@@ -149,10 +149,11 @@ class _Order:
                 raise Ended(why, UNREACHABLE) from None
             self._desk.note(f"{CARRIED_OUT} X-Termination-Id: {receipt['termination_id']}")
         except BrokenPipeError:
-            # Nobody reads the answer any more (`| head -1`); a code that says failure must not be all that is left.
-            if receipt is not None:
-                self._desk.note(f"{CARRIED_OUT} X-Termination-Id: {receipt['termination_id']}")
-            raise
+            if receipt is None:
+                raise
+            # Nobody reads the answer; a code that says failure must not be all that is left of an order that holds.
+            drop_output()
+            self._desk.note(f"{CARRIED_OUT} X-Termination-Id: {receipt['termination_id']}")
 
     @property
     def _unknown(self) -> str:
