@@ -1,4 +1,4 @@
-"""One browser for all tests of a process; each test has servers and profiles of its own."""
+"""Each test has a browser, servers and profiles of its own."""
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -11,7 +11,8 @@ from tests.browser.browsing import CHROMIUM, NO_CHROMIUM, Person, running_browse
 from tests.support.processes import ServerProcess
 
 
-@pytest.fixture(scope="session")
+# For one test: while Playwright's blocking interface is open its event loop runs in this thread, and no other one can.
+@pytest.fixture
 def chromium() -> Iterator[Browser]:
     if CHROMIUM is None:
         pytest.skip(NO_CHROMIUM)

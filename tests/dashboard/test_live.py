@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from ringoff.dashboard import live as live_pages
-from ringoff.dashboard.live import STREAMS_MAX, Broadcaster, event
+from ringoff.dashboard.live import STREAMS_MAX, STREAMS_OF_GROUP_MAX, Broadcaster, event
 from ringoff.domain.errors import DatabaseUnavailable, TooLarge
 from tests.dashboard.visitor import Visitor
 from tests.support.virtual_clock import VirtualClock
@@ -119,12 +119,21 @@ async def test_a_page_too_many_is_refused_before_its_answer_begins(
     assert "can be kept live at once" in page.text
 
 
-async def test_too_many_open_pages_are_refused() -> None:
+@pytest.mark.parametrize(("group", "count"), [("ours", STREAMS_OF_GROUP_MAX), ("somebody else", STREAMS_MAX)])
+async def test_too_many_open_pages_are_refused(group: str, count: int) -> None:
     live, figures = Broadcaster(VirtualClock()), Figures()
-    live._stream_count = STREAMS_MAX
+    live._count_by_group[group] = count
     with pytest.raises(TooLarge):
-        async with live.subscribed("a", figures.render):
+        async with live.subscribed("a", figures.render, "ours"):
             pass
+
+
+async def test_a_workspace_with_too_many_pages_takes_none_from_another() -> None:
+    live, figures = Broadcaster(VirtualClock()), Figures()
+    live._count_by_group["theirs"] = STREAMS_OF_GROUP_MAX
+    async with live.subscribed("a", figures.render, "ours"):
+        assert live._count_by_group["ours"] == 1
+    assert "ours" not in live._count_by_group
 
 
 def test_a_line_of_content_is_a_line_of_the_event() -> None:

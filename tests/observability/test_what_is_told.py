@@ -15,7 +15,7 @@ from ringoff.domain.termination import Selector
 from ringoff.observability.counting import Counting
 from ringoff.observability.metrics import Metrics
 from ringoff.observer_port import AttemptEnd, DeliveryNotes, RequestNotes
-from ringoff.operations import suppressions
+from ringoff.operations import campaign_life, suppressions
 from ringoff.operations.terminations import IdempotencyKey, terminate
 from ringoff.store.postgres import PostgresStore
 from tests.observability.page import SOURCE
@@ -109,6 +109,16 @@ async def test_a_second_request_that_may_not_leave_is_a_refusal(counted: Counted
         await counted.all_settled()
     assert counted.refused() == {"second_permit": 1}
     assert counted.shown("dial_step_seconds_count", step="second_permit") == 1
+
+
+async def test_the_end_of_a_campaign_is_an_order_too(counted: Counted) -> None:
+    store, principal = counted.store, counted.world.principal
+    campaign_id = await counted.world.campaign([FIRST])
+    await campaign_life.end(store, principal, campaign_id, observer=counted.observer)
+    with pytest.raises(Conflict):
+        await campaign_life.end(store, principal, campaign_id, observer=counted.observer)
+    assert counted.shown("terminations_total", level="campaign", outcome="given") == 1
+    assert counted.shown("terminations_total", level="campaign", outcome="refused") == 1
 
 
 async def test_each_end_of_an_order_has_its_name(counted: Counted) -> None:

@@ -81,7 +81,9 @@ async def end(visit: Visit) -> Response:
     complaint = typed_complaint(fields.text("typed_count"), found.counts.registered + found.counts.retry)
     if complaint is not None:
         raise InvalidInput(complaint, field="typed_count")
-    _ended, termination_id = await campaign_life.end(visit.store, visit.principal, asked_campaign(visit))
+    _ended, termination_id = await campaign_life.end(
+        visit.store, visit.principal, asked_campaign(visit), observer=visit.dashboard.services.observer
+    )
     return visit.go(f"/receipts/{termination_id}")
 
 

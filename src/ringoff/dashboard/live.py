@@ -4,6 +4,7 @@ A tab that is slow misses ticks and gets the newest: a payload is a state, never
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Hashable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -17,6 +18,8 @@ from ringoff.ports import Clock
 EVERY_S: Final = 1.0
 """A tick: however much happens, no tab is told more often."""
 STREAMS_MAX: Final = 1_000
+STREAMS_OF_GROUP_MAX: Final = 300
+"""Of one workspace: no tenant can take the tabs of all others."""
 RENDER_S: Final = 5.0
 """How long one topic may take; it is tried again with the next tick, and the others have their turn."""
 _AT_ONCE_MAX: Final = 4
@@ -40,29 +43,34 @@ class Broadcaster:
         self._every_s = every_s
         self._render_s = render_s
         self._topics: dict[Hashable, _Topic] = {}
-        self._stream_count = 0
+        self._count_by_group: Counter[Hashable] = Counter()
 
     @asynccontextmanager
-    async def subscribed(self, key: Hashable, render: Render) -> AsyncIterator["asyncio.Queue[bytes]"]:
+    async def subscribed(
+        self, key: Hashable, render: Render, group: Hashable = None
+    ) -> AsyncIterator["asyncio.Queue[bytes]"]:
         """The newest events of a topic, for as long as the context lasts. ``TooLarge`` when too many tabs are open."""
-        self.require_room()
+        self.require_room(group)
         topic = self._topics.setdefault(key, _Topic(render))
         tab: asyncio.Queue[bytes] = asyncio.Queue(maxsize=1)
         topic.tabs.add(tab)
-        self._stream_count += 1
+        self._count_by_group[group] += 1
         if topic.newest:
             tab.put_nowait(topic.newest)
         try:
             yield tab
         finally:
-            self._stream_count -= 1
+            self._count_by_group[group] -= 1
+            self._count_by_group += Counter()  # forgets groups that have no tab any more
             topic.tabs.discard(tab)
             if not topic.tabs and self._topics.get(key) is topic:
                 del self._topics[key]
 
-    def require_room(self) -> None:
+    def require_room(self, group: Hashable = None) -> None:
         """``TooLarge`` when too many tabs are open: for before an answer is begun, when that can still be said."""
-        if self._stream_count >= STREAMS_MAX:
+        if self._count_by_group[group] >= STREAMS_OF_GROUP_MAX:
+            raise TooLarge(f"at most {STREAMS_OF_GROUP_MAX} pages of a workspace can be kept live at once")
+        if self._count_by_group.total() >= STREAMS_MAX:
             raise TooLarge(f"at most {STREAMS_MAX} pages can be kept live at once")
 
     async def run(self) -> None:

@@ -8,6 +8,7 @@ from typing import Any, Final
 from uuid import UUID
 
 import msgspec
+import structlog
 from starlette.responses import Response, StreamingResponse
 
 from ringoff.api.bodies import convert, require_storable
@@ -26,6 +27,7 @@ from ringoff.domain.termination import Level
 from ringoff.operations import campaign_life, receipts
 
 PAGES = PageTable()
+log = structlog.get_logger("ringoff.dashboard")
 CALLS_SHOWN_MAX: Final = 50
 PAGE_MAX: Final = 50
 _DAY: Final = re.compile(r"(\d{4}-\d{2}-\d{2})?", re.ASCII)
@@ -158,6 +160,8 @@ async def _json(receipt: Receipt, pages: AsyncIterator[Sequence[CoveredCall]]) -
 
 def _attached(visit: Visit, content: AsyncIterator[Any], suffix: str, media_type: str) -> Response:
     name = f"receipt-{_path_id(visit)}.{suffix}"
+    # Files have numbers in full, as the API has them.
+    log.info("receipt_exported", api_key_id=str(visit.session.api_key_id), termination_id=str(_path_id(visit)))
     headers = {**SECURITY_HEADERS, "Content-Disposition": f'attachment; filename="{name}"'}
     return StreamingResponse(content, media_type=media_type, headers=headers)
 

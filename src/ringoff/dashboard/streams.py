@@ -18,14 +18,15 @@ _STILL_HERE: Final = b": still here\n\n"
 
 async def stream(visit: Visit, key: Hashable, render: Render) -> Response:
     """The events of a topic. Its content is the same for everybody of the workspace: no called number in full."""
-    visit.dashboard.live.require_room()
-    topic = (visit.session.workspace_id, key)
+    workspace_id = visit.session.workspace_id
+    visit.dashboard.live.require_room(workspace_id)
+    topic = (workspace_id, key)
     token = visit.request.cookies[SESSION_COOKIE]
 
     clock = visit.dashboard.services.clock
 
     async def events() -> AsyncIterator[bytes]:
-        async with visit.dashboard.live.subscribed(topic, render) as tab:
+        async with visit.dashboard.live.subscribed(topic, render, workspace_id) as tab:
             yield _STILL_HERE
             checked_s = clock.monotonic()
             while True:

@@ -9,8 +9,9 @@ from ringoff.domain.campaign import STARTED, CampaignStatus
 from ringoff.domain.errors import Conflict, NotFound
 from ringoff.domain.identifiers import CampaignId, TerminationId
 from ringoff.domain.records import CampaignCounts, CampaignRow
-from ringoff.domain.termination import Selector, TerminationOrder
+from ringoff.domain.termination import Level, Selector, TerminationOrder
 from ringoff.domain.workspace import Principal
+from ringoff.observer_port import NOBODY, Observer, OrderNotes, OrderOutcome
 from ringoff.ports import Gate, Store, Transaction, open_gate
 
 END_REASON: Final = "the campaign was ended by hand"
@@ -75,13 +76,31 @@ async def resume(store: Store, principal: Principal, campaign_id: CampaignId) ->
 
 
 async def end(
-    store: Store, principal: Principal, campaign_id: CampaignId, *, gate: Gate = open_gate
+    store: Store,
+    principal: Principal,
+    campaign_id: CampaignId,
+    *,
+    gate: Gate = open_gate,
+    observer: Observer = NOBODY,
 ) -> tuple[CampaignRow, TerminationId]:
     """End a started campaign for good: what waits is cancelled, what is on the wire ends without a retry.
 
     It leaves a receipt, whose id is returned. Unlike after an order the campaign is completed: it cannot be started
     again. ``Conflict`` unless it is scheduled, ongoing or paused.
     """
+    with observer.order(OrderNotes(Level.CAMPAIGN)) as notes:
+        try:
+            ended = await _end(store, principal, campaign_id, gate)
+        except (Conflict, NotFound):
+            notes.outcome = OrderOutcome.REFUSED
+            raise
+        notes.outcome = OrderOutcome.GIVEN
+    return ended
+
+
+async def _end(
+    store: Store, principal: Principal, campaign_id: CampaignId, gate: Gate
+) -> tuple[CampaignRow, TerminationId]:
     workspace_id = principal.workspace_id
     await gate("end.begun")
     async with store.order_transaction() as tx:

@@ -97,7 +97,9 @@ async def resume_campaign(services: Services, principal: Principal, campaign_id:
 @ROUTES.add("POST", "/campaigns/{campaign_id}/end", errors=(404, 409))
 async def end_campaign(services: Services, principal: Principal, campaign_id: UUID) -> EndedCampaignView:
     """End a started campaign for good: what waits is cancelled, what is on the wire ends without a retry."""
-    ended, termination_id = await campaign_life.end(services.store, principal, CampaignId(campaign_id))
+    ended, termination_id = await campaign_life.end(
+        services.store, principal, CampaignId(campaign_id), observer=services.observer
+    )
     return EndedCampaignView(**msgspec.structs.asdict(_shown(ended)), termination_id=str(termination_id))
 
 
