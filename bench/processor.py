@@ -21,7 +21,8 @@ class ProcessorUse:
         postmaster = psutil.Process(postmaster_pid)
         return cls(
             server_s=_spent([psutil.Process(server_pid)]),
-            postgres_s=_spent([postmaster, *postmaster.children()]),
+            # What a backend has spent is its parent's once it has gone.
+            postgres_s=_spent([postmaster, *postmaster.children()]) + _inherited(postmaster),
             machine_s=times.user + times.nice + times.system + times.irq + times.softirq,
         )
 
@@ -40,6 +41,11 @@ class ProcessorUse:
             f" everything else {others_s / seconds:.2f};"
             f" per {what} {self.server_s / count * 1e6:.0f} + {self.postgres_s / count * 1e6:.0f} us"
         )
+
+
+def _inherited(process: psutil.Process) -> float:
+    times = process.cpu_times()
+    return times.children_user + times.children_system
 
 
 def _spent(processes: Iterable[psutil.Process]) -> float:
