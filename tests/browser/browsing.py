@@ -46,6 +46,8 @@ class Person:
         options = {"viewport": DESKTOP, "timezone_id": "Asia/Kolkata", "locale": "en-GB"} | options
         self.context: BrowserContext = browser.new_context(base_url=server.url, **options)
         self.context.set_default_timeout(WAIT_MS)
+        # A server that is started again has another port.
+        self._own = {urlsplit(server.url).netloc, ""}
         self.complaints: list[str] = []
         self.hosts: set[str] = set()
         self.page = self.tab()
@@ -69,11 +71,11 @@ class Person:
         if kind in {"error", "warning"} and "Failed to load resource" not in words:
             self.complaints.append(words)
 
-    def close(self, server: ServerProcess) -> None:
+    def close(self) -> None:
         """What must hold of every visit."""
         self.context.close()
         assert self.complaints == [], f"the browser's console has complaints: {self.complaints}"
-        assert self.hosts <= {urlsplit(server.url).netloc, ""}, "a page has asked somebody else for something"
+        assert self.hosts <= self._own, f"a page has asked somebody else for something: {self.hosts - self._own}"
 
 
 def accessibility_faults(page: Page) -> list[str]:

@@ -30,13 +30,13 @@ def start_server() -> Iterator[Callable[..., ServerProcess]]:
 @pytest.fixture
 def sign_in(chromium: Browser, start_server: Callable[..., ServerProcess]) -> Iterator[Callable[..., Person]]:
     """Signs somebody in to a server; at the end their pages must have been well."""
-    people: list[tuple[Person, ServerProcess]] = []
+    people: list[Person] = []
 
     def make(server: ServerProcess, **options: Any) -> Person:
         person = Person(chromium, server, **options)
-        people.append((person, server))
+        people.append(person)
         return person
 
     yield make
-    for person, server in people:
-        person.close(server)
+    for person in people:
+        person.close()

@@ -33,7 +33,7 @@ def main(directory: Path) -> None:
             person = Person(browser, server, timezone_id="Europe/Berlin", **{"locale": "en-GB"} | options)
             for name, path in paths.items():
                 _take(person.page, path, directory / f"{name}-{variant}.png")
-            person.close(server)
+            person.close()
 
 
 def _take(page: Page, path: str, target: Path) -> None:
