@@ -10,6 +10,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Protocol
 
+from ringoff.callback_ports import CallbackStore
 from ringoff.campaign_ports import CampaignStore, ListStore
 from ringoff.domain.attempt_records import (
     ClaimedCall,
@@ -21,7 +22,7 @@ from ringoff.domain.attempt_records import (
     WantedRelease,
 )
 from ringoff.domain.call_timeline import CallEvent, TimelineAttempt
-from ringoff.domain.carrier import AnswerHandling, CarrierCallback, TrunkReport, TrunkSpec
+from ringoff.domain.carrier import AnswerHandling, TrunkReport, TrunkSpec
 from ringoff.domain.identifiers import (
     AgentId,
     ApiKeyId,
@@ -315,31 +316,6 @@ class DispatchStore(Protocol):
     async def record_trunk_report(self, report: TrunkReport) -> None: ...
     async def prune(self, outbox_keep_h: int, count_max: int) -> int:
         """Delete up to ``count_max`` each of what has had its time: pace grants, events, answers; how many went."""
-
-
-class CallbackStore(Protocol):
-    """What carriers post to our HTTP server, from whichever process hears it to the one that owns the attempt."""
-
-    async def trunk(self, trunk_id: TrunkId) -> TrunkSpec | None:
-        """The trunk that a report names, of whatever workspace: the report is verified with what is in its config."""
-
-    async def add_callback(
-        self,
-        workspace_id: WorkspaceId,
-        trunk_id: TrunkId,
-        attempt_id: AttemptId,
-        *,
-        sequence_number: int | None,
-        fields: Mapping[str, str],
-        fingerprint: bytes,
-    ) -> bool:
-        """Keep a verified report for the attempt's owner, and wake it; one that waits already is kept once.
-
-        False when the trunk has no such attempt.
-        """
-
-    async def callbacks_of(self, owner_id: OwnerId, count_max: int) -> Sequence[CarrierCallback]:
-        """Take up to ``count_max`` reports about attempts of this process, oldest first; they are gone with it."""
 
 
 class Transaction(Protocol):

@@ -11,7 +11,7 @@ _SQL = load("callbacks")
 
 
 class PostgresCallbacks:
-    """Implements ``ports.CallbackStore`` on one open transaction."""
+    """Implements ``callback_ports.CallbackStore`` on one open transaction."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
