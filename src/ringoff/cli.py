@@ -152,6 +152,30 @@ def create_key(
 
 
 @app.command(group=_HERE)
+def migrate(
+    *,
+    contract: Annotated[bool, Parameter(negative="")] = False,
+    dry_run: Annotated[bool, Parameter(negative="")] = False,
+    data_dir: Path | None = None,
+) -> int:
+    """Bring the database's schema on, while others work on it.
+
+    Parameters
+    ----------
+    contract
+        Apply what older versions cannot work with, too; refused while any of their sessions is connected.
+    dry_run
+        Say what would be done, and change nothing.
+    data_dir
+        Directory of the embedded PostgreSQL, unless RINGOFF_DATABASE_URL is set.
+    """
+    settings = _settings({"data_dir": _text(data_dir)})
+    from ringoff.migrating import run_migrate
+
+    return _run(run_migrate(settings, contract=contract, is_dry_run=dry_run, say=_say))
+
+
+@app.command(group=_HERE)
 def doctor(*, json: Annotated[bool, Parameter(negative="")] = False, data_dir: Path | None = None) -> int:
     """Look at database, durability, migrations, carrier and invariants; change nothing.
 

@@ -5,13 +5,14 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from ringoff.clock import SystemClock
+from ringoff.database import running_database
 from ringoff.domain.errors import DatabaseUnavailable, RingoffError
+from ringoff.migrating import migration_report
 from ringoff.observability.invariants import broken_invariants
 from ringoff.settings import Settings
 from ringoff.store.connection import Connection
-from ringoff.store.migrate import pending
 from ringoff.store.postgres import PostgresStore, connect_once, server_settings
-from ringoff.wiring import running_database, simulated_carrier
+from ringoff.wiring import simulated_carrier
 
 DURABLE = ("fsync", "full_page_writes", "synchronous_commit")
 
@@ -36,9 +37,9 @@ async def run_checks(settings: Settings) -> AsyncIterator[Check]:
             version = connection.get_server_version()
             yield Check("database", True, f"PostgreSQL {version.major}.{version.micro} answers")
             yield await _durability(connection)
-            migrations = await _migrations(connection)
-            yield migrations
-            if migrations.is_good:
+            is_good, words = await migration_report(connection)
+            yield Check("migrations", is_good, words)
+            if is_good:
                 async with _store(dsn) as store:
                     yield await _trunks(store)
                     yield await _webhooks(store)
@@ -76,17 +77,6 @@ async def _durability(connection: Connection) -> Check:
     if off:
         return Check("durability", False, f"an acknowledged termination could be lost in a crash: {', '.join(off)}")
     return Check("durability", True, "what is acknowledged is on disk")
-
-
-async def _migrations(connection: Connection) -> Check:
-    try:
-        waiting = await pending(connection)
-    except RingoffError as error:
-        return Check("migrations", False, error.message)
-    if waiting:
-        names = ", ".join(migration.file_name for migration in waiting)
-        return Check("migrations", False, f"not applied yet: {names}; the next `ringoff up` applies them")
-    return Check("migrations", True, "the schema is this version's")
 
 
 @asynccontextmanager

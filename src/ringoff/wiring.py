@@ -3,9 +3,8 @@
 import asyncio
 import signal
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager, suppress
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager, suppress
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -16,6 +15,7 @@ from ringoff.api.app import ApiLimits, create_app
 from ringoff.clock import SystemClock
 from ringoff.dashboard.live import Broadcaster
 from ringoff.dashboard.pages import dashboard_routes
+from ringoff.database import OpenedStore, opened_store
 from ringoff.demo import run_demo
 from ringoff.dispatch.limits import DispatchLimits
 from ringoff.dispatch.supervisor import Supervisor
@@ -27,8 +27,7 @@ from ringoff.operations.list_verification import ListVerification
 from ringoff.operations.workspaces import authenticate, create_api_key, create_workspace, ensure_first_rows
 from ringoff.ports import Clock
 from ringoff.settings import Settings
-from ringoff.store.migrate import apply_migrations
-from ringoff.store.postgres import PostgresStore, connect_once
+from ringoff.store.postgres import PostgresStore
 from ringoff.telephony.kinds import DriverKind, installed_kinds, read_no_config
 from ringoff.telephony.simulated import SimulatedCarrier
 from ringoff.telephony.switchboard import Switchboard
@@ -47,19 +46,11 @@ _BEGIN_AGAIN_S = 1.0
 Say = Callable[[str], None]
 
 
-@dataclass(frozen=True, slots=True)
-class OpenedStore:
-    """A migrated store, and the PostgreSQL under it if it is our own."""
-
-    store: PostgresStore
-    postgres: "EmbeddedPostgres | None"
-
-
 async def run_up(settings: Settings, *, demo: bool, say: Say) -> None:
     """Everything in one process, until a signal. ``say`` gets the lines that scripts wait for."""
     clock = SystemClock()
     with bound_socket(settings.host, settings.port) as listening, metrics_socket(settings) as aside:
-        async with watched(settings, clock) as watch, opened_store(settings) as opened:
+        async with watched(settings, clock) as watch, opened_store(settings, contracts_its_own=True) as opened:
             key = await ensure_first_rows(opened.store, settings.bootstrap_api_key)
             if key is not None and settings.bootstrap_api_key is None:
                 # At once: if anything fails from here on, nobody could learn it any more.
@@ -157,46 +148,6 @@ async def create_key(settings: Settings, workspace: str | None, name: str) -> st
                 raise
             await create_workspace(opened.store, workspace)
             return (await create_api_key(opened.store, workspace, name))[1]
-
-
-@asynccontextmanager
-async def opened_store(settings: Settings) -> AsyncIterator[OpenedStore]:
-    """The database that the settings name, started if it is ours, migrated and connected."""
-    async with running_database(settings) as (dsn, postgres):
-        connection = await connect_once(dsn)
-        try:
-            for file_name in await apply_migrations(connection):
-                log.info("migration applied", migration=file_name)
-        finally:
-            await connection.close()
-        store = await PostgresStore.connect(
-            dsn,
-            pool_max=settings.pool_max,
-            order_pool_max=settings.order_pool_max,
-            dispatch_pool_max=settings.dispatch_pool_max,
-            originate_timeout_ms=settings.originate_timeout_ms,
-            statement_timeout_ms=settings.statement_timeout_ms,
-        )
-        try:
-            yield OpenedStore(store, postgres)
-        finally:
-            await store.close()
-
-
-@asynccontextmanager
-async def running_database(settings: Settings) -> "AsyncIterator[tuple[str, EmbeddedPostgres | None]]":
-    """The DSN of a PostgreSQL: the one in the settings, or ours."""
-    if settings.database_url is not None:
-        yield settings.database_url, None
-        return
-    # Only here, so that the embedded server's needs (file locks, its wheel) are nobody else's.
-    from ringoff.store.embedded import EmbeddedPostgres
-
-    postgres = EmbeddedPostgres(settings.data_dir)
-    try:
-        yield await postgres.start(), postgres
-    finally:
-        await postgres.stop()
 
 
 def simulated_carrier(settings: Settings, clock: Clock) -> SimulatedCarrier:

@@ -12,8 +12,8 @@ from ringoff.domain.errors import DatabaseUnavailable, InvalidInput, MigrationRe
 from ringoff.domain.readings import PoolUse
 from ringoff.ports import Wakeup
 from ringoff.store.connection import Connection, is_lost
-from ringoff.store.migrate import pending
 from ringoff.store.pool import Pool
+from ringoff.store.schema import APPLICATION_NAME, check_schema
 from ringoff.store.sql_loader import load
 from ringoff.store.transaction import PostgresTransaction
 
@@ -151,9 +151,7 @@ class PostgresStore:
     async def ping(self) -> None:
         async with _acquired(self._pool) as connection:
             with _translated(connection):
-                waiting = await pending(connection)
-        if waiting:
-            raise MigrationRefused(f"migration {waiting[0].file_name} has not been applied")
+                await check_schema(connection)
 
     def pool_use(self) -> Sequence[PoolUse]:
         return [pool.use() for pool in (self._pool, self._key_pool, self._order_pool, self._dispatch_pool)]
@@ -187,7 +185,7 @@ def _session_settings() -> dict[str, str]:
     # The planner's JIT never pays for statements that take a millisecond.
     # A server that cannot reach us any more should notice, and let go of our locks.
     return {
-        "application_name": "ringoff",
+        "application_name": APPLICATION_NAME,
         "timezone": "UTC",
         "jit": "off",
         "tcp_keepalives_idle": "10",
@@ -301,6 +299,9 @@ def _translated(connection: Connection) -> Iterator[None]:
     """The one place where a driver's error becomes one of ours."""
     try:
         yield
+    except asyncpg.InvalidCachedStatementError as error:
+        # Migrated under us; the driver has forgotten its old plans and types by now.
+        raise SerializationConflict(f"the schema has changed meanwhile: {error}") from error
     except (asyncpg.SerializationError, asyncpg.DeadlockDetectedError) as error:
         raise SerializationConflict(f"the database ended the transaction: {error}") from error
     except asyncpg.ReadOnlySQLTransactionError as error:

@@ -1,0 +1,85 @@
+"""The database that the settings name: started if it is ours, brought to a schema to run on, connected."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import structlog
+
+from ringoff.domain.errors import MigrationRefused
+from ringoff.settings import Settings
+from ringoff.store.connection import Connection
+from ringoff.store.migrate import apply_migrations
+from ringoff.store.postgres import PostgresStore, connect_once
+from ringoff.store.schema import check_schema
+
+if TYPE_CHECKING:
+    from ringoff.store.embedded import EmbeddedPostgres
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedStore:
+    """A store on a schema that this version runs on, and the PostgreSQL under it if it is our own."""
+
+    store: PostgresStore
+    postgres: "EmbeddedPostgres | None"
+
+
+@asynccontextmanager
+async def opened_store(settings: Settings, *, contracts_its_own: bool = False) -> AsyncIterator[OpenedStore]:
+    """Ready for work. ``contracts_its_own``: an embedded database is contracted too when no other version is there."""
+    async with running_database(settings) as (dsn, postgres):
+        connection = await connect_once(dsn)
+        try:
+            await migrate_at_start(connection, settings, contract=contracts_its_own and postgres is not None)
+        finally:
+            await connection.close()
+        store = await connect_store(dsn, settings)
+        try:
+            yield OpenedStore(store, postgres)
+        finally:
+            await store.close()
+
+
+async def connect_store(dsn: str, settings: Settings) -> PostgresStore:
+    """The pools of the sizes that the settings give."""
+    return await PostgresStore.connect(
+        dsn,
+        pool_max=settings.pool_max,
+        order_pool_max=settings.order_pool_max,
+        dispatch_pool_max=settings.dispatch_pool_max,
+        originate_timeout_ms=settings.originate_timeout_ms,
+        statement_timeout_ms=settings.statement_timeout_ms,
+    )
+
+
+@asynccontextmanager
+async def running_database(settings: Settings) -> "AsyncIterator[tuple[str, EmbeddedPostgres | None]]":
+    """The DSN of a PostgreSQL: the one in the settings, or ours."""
+    if settings.database_url is not None:
+        yield settings.database_url, None
+        return
+    # Only here, so that the embedded server's needs (file locks, its wheel) are nobody else's.
+    from ringoff.store.embedded import EmbeddedPostgres
+
+    postgres = EmbeddedPostgres(settings.data_dir)
+    try:
+        yield await postgres.start(), postgres
+    finally:
+        await postgres.stop()
+
+
+async def migrate_at_start(connection: Connection, settings: Settings, *, contract: bool) -> None:
+    """What RINGOFF_MIGRATE allows. ``MigrationRefused`` only when this version cannot run on what is there then."""
+    if settings.migrate == "auto":
+        # Contracts in a second go: whether they can be applied or not, nothing else waits for them.
+        for goes_further in (False, True) if contract else (False,):
+            try:
+                for file_name in await apply_migrations(connection, contract=goes_further):
+                    log.info("migration applied", migration=file_name)
+            except MigrationRefused as error:
+                log.warning("a migration waits; `ringoff migrate` goes on with it", reason=error.message)
+    await check_schema(connection)
