@@ -62,6 +62,8 @@ class Sizes:
     live_window_s: float = 10.0
     live_turns: int = 4
     """Windows without tabs and with them, in turns."""
+    paces: tuple[float, ...] = (50.0, 500.0, 2_000.0)
+    pace_window_s: float = 10.0
     route_window_s: float = 4.0
     """For which each compatible route is asked, after a fifth of that to warm up."""
 
@@ -107,6 +109,8 @@ QUICK = Sizes(
     live_rows=3_000,
     live_window_s=1.1,
     live_turns=1,
+    paces=(50.0, 100.0),
+    pace_window_s=0.5,
     route_window_s=0.3,
 )
 

@@ -225,8 +225,11 @@ class CallStore(Protocol):
 class DispatchStore(Protocol):
     """Claim, permit, settle, rescue: the only writers of a call on its way to the wire and back."""
 
-    async def work(self, now: datetime | None) -> Sequence[DialWork]:
-        """Each ongoing campaign with a pending live call on an enabled trunk, and when its next call is due."""
+    async def work(self, now: datetime | None, resting: Sequence[TrunkId] = ()) -> Sequence[DialWork]:
+        """Each ongoing campaign with a pending live call on an enabled trunk, and when its next call is due.
+
+        Without those of the trunks that are ``resting``: their caller knows that they take nothing now.
+        """
 
     async def lock_trunk(self, workspace_id: WorkspaceId, trunk_id: TrunkId) -> None:
         """Queue for the trunk's pace; held to the end of the (short) claim transaction."""

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -11,11 +11,12 @@ import structlog
 from ringoff.dispatch.dialer import Dialer
 from ringoff.dispatch.limits import DispatchLimits
 from ringoff.dispatch.settler import DatabaseTime
-from ringoff.domain.attempt_records import ClaimedCall, DialWork
+from ringoff.dispatch.trunk_rests import TrunkRests
+from ringoff.domain.attempt_records import ClaimedCall, DialWork, PaceState
 from ringoff.domain.call_window import is_open, next_opening
 from ringoff.domain.errors import DatabaseUnavailable, SerializationConflict
 from ringoff.domain.identifiers import CampaignId, NumberPoolId, OwnerId, TrunkId, WorkspaceId
-from ringoff.domain.pacing import allowance, wait_s
+from ringoff.domain.pacing import after_grant, allowance, has_channel, wait_s
 from ringoff.observer_port import NOBODY, Observer, Step, StepNotes
 from ringoff.ports import Clock, Gate, Store, Transaction
 
@@ -23,6 +24,13 @@ log = structlog.get_logger()
 
 _WAIT_MIN_S = 0.005
 _IN_FLIGHT_S = 0.05
+_TICK_S = 0.05
+"""Between a claim that took all that its trunk gave and the next: as fine as a pace needs to be."""
+_CHANNELS_LOOK_S = 0.25
+"""How often a trunk without a free channel is asked again. What ends here is heard of at once, and what ends in another
+process is claimed by that process; this is for channels whose process has died or is stopping."""
+_ROUNDS_APART_S = 0.01
+"""Between two rounds of which the second was woken: a burst of notifications is one."""
 _FIRST_TURN_FIRST = -1
 """The rotation with which the claim's first call shows the first number."""
 
@@ -36,7 +44,9 @@ class _Claim:
     """How long to wait before asking again; 0 when more may be claimed at once."""
     slot_at: float = 0.0
     """A monotonic instant before the grant was written: from it on the places in the pace may be used."""
-    trunk_is_busy: bool = False
+    trunk_rests_s: float = 0.0
+    """How long the trunk takes nothing more."""
+    awaits_channel: bool = False
 
 
 class Dispatcher:
@@ -68,11 +78,17 @@ class Dispatcher:
         self._is_stopping = False
         self._in_flight = asyncio.Semaphore(limits.dials_in_flight_max)
         self._rotation = 0
-        self._turns: dict[CampaignId, int] = {}
+        self._turns: dict[CampaignId, tuple[int, TrunkId]] = {}
         self._turn = 0
+        self._rests = TrunkRests(clock)
 
     def wake(self) -> None:
         self._wakeup.set()
+
+    def channels_freed(self, trunk_ids: Collection[TrunkId]) -> None:
+        """A round only where a trunk waits for that: one that waits for its pace gains nothing by a channel."""
+        if self._rests.channels_freed(trunk_ids):
+            self._wakeup.set()
 
     def stop(self) -> None:
         """No new claim, no new permit; batches in flight end by themselves."""
@@ -93,40 +109,46 @@ class Dispatcher:
                     await self._sleep(wait)
 
     async def _sleep(self, seconds: float) -> None:
+        apart_s = min(_ROUNDS_APART_S, seconds)
+        await asyncio.sleep(apart_s)
         try:
-            async with asyncio.timeout(seconds):
+            async with asyncio.timeout(seconds - apart_s):
                 await self._wakeup.wait()
         except TimeoutError:
             pass
 
     async def dispatch_round(self, dials: asyncio.TaskGroup) -> float:
         """Give every campaign with work one batch; return how long nothing more can be done."""
+        resting = set(self._rests.resting())
         async with self._store.dispatch_transaction() as tx:
-            work_list = await tx.dispatch.work(self._now_override)
+            work_list = await tx.dispatch.work(self._now_override, list(resting))
         if work_list and self._now_override is None:
             self._database_time.saw(work_list[0].now)
         wait = self._limits.poll_s
-        busy_trunks: set[TrunkId] = set()
-        for work in self._in_turn(work_list):
+        for work in self._in_turn(work_list, resting):
             if self._is_stopping:
                 break
             until_due = (self._due_at(work) - work.now).total_seconds()
             if until_due > 0:
                 wait = min(wait, until_due)
-            elif work.trunk_id not in busy_trunks:
+            elif work.trunk_id not in resting:
                 claim = await self._claim_and_dial(work, dials)
-                if claim.trunk_is_busy:
-                    busy_trunks.add(work.trunk_id)
-                else:
+                if claim.calls or not claim.trunk_rests_s:
                     self._turn += 1
-                    self._turns[work.campaign_id] = self._turn
-                wait = min(wait, claim.wait_s)
-        return wait
+                    self._turns[work.campaign_id] = self._turn, work.trunk_id
+                if claim.trunk_rests_s:
+                    resting.add(work.trunk_id)
+                    rests_s = min(claim.trunk_rests_s, self._limits.poll_s)
+                    self._rests.rest(work.trunk_id, rests_s, awaits_channel=claim.awaits_channel)
+                else:
+                    wait = min(wait, claim.wait_s)
+        return self._rests.wait_s(wait)
 
-    def _in_turn(self, work_list: Sequence[DialWork]) -> Sequence[DialWork]:
+    def _in_turn(self, work_list: Sequence[DialWork], resting: Collection[TrunkId]) -> Sequence[DialWork]:
         """Who waited longest since its last claim asks first: what a trunk may send now goes to the first that asks."""
-        self._turns = {w.campaign_id: self._turns[w.campaign_id] for w in work_list if w.campaign_id in self._turns}
-        return sorted(work_list, key=lambda work: self._turns.get(work.campaign_id, 0))
+        found = {work.campaign_id for work in work_list}
+        self._turns = {c: turn for c, turn in self._turns.items() if c in found or turn[1] in resting}
+        return sorted(work_list, key=lambda work: self._turns.get(work.campaign_id, (0,))[0])
 
     def _due_at(self, work: DialWork) -> datetime:
         """A campaign outside its window is due when the window opens; individual calls bring their own windows."""
@@ -166,7 +188,7 @@ class Dispatcher:
             pace = await tx.dispatch.pace_state(work.workspace_id, work.trunk_id, slot_ttl_s)
             count_max = allowance(pace, self._limits.batch_max, slot_ttl_s)
             if count_max == 0:
-                return _Claim([], max(_WAIT_MIN_S, wait_s(pace, slot_ttl_s)), trunk_is_busy=True)
+                return self._nothing_now(pace, slot_ttl_s)
             self._rotation += self._limits.batch_max
             rotation = self._rotation
             if work.number_pool_id is not None:
@@ -188,7 +210,18 @@ class Dispatcher:
         if not claimed:
             # What is due is already claimed, by us or by others, and not yet settled.
             return _Claim([], _IN_FLIGHT_S)
-        return _Claim(claimed, slot_at=slot_at)
+        # With this grant the next answer would be no: it need not be asked for.
+        left = after_grant(pace, len(claimed))
+        if allowance(left, self._limits.batch_max, slot_ttl_s) > 0:
+            return _Claim(claimed, slot_at=slot_at)
+        return _Claim(claimed, slot_at=slot_at, trunk_rests_s=_TICK_S, awaits_channel=not has_channel(left))
+
+    def _nothing_now(self, pace: PaceState, slot_ttl_s: float) -> _Claim:
+        rests_s = wait_s(pace, slot_ttl_s)
+        awaits_channel = not has_channel(pace)
+        if awaits_channel:
+            rests_s = max(rests_s, _CHANNELS_LOOK_S)
+        return _Claim([], trunk_rests_s=rests_s, awaits_channel=awaits_channel)
 
     async def _until_a_turn(self, tx: Transaction, workspace_id: WorkspaceId, number_pool_id: NumberPoolId) -> float:
         wait = await tx.number_pools.wait_s(workspace_id, number_pool_id)

@@ -10,6 +10,9 @@ class DispatchLimits:
     dials_in_flight_max: int = 4
     """Batches between claim and commit at a time; a claim never builds a backlog beyond them."""
     events_batch_max: int = 500
+    settle_every_s: float = 0.05
+    """Between two batches of reports that are written, unless more than a batch of them waits: most of what a
+    transaction costs is the same for one report and for fifty."""
     lease_s: float = 15.0
     permit_ttl_ms: int = 250
     """No request leaves later than this after its permit was checked."""

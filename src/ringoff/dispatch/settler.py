@@ -5,7 +5,7 @@ and writes later: a dialled call is never forgotten while the process lives.
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -18,7 +18,7 @@ from ringoff.domain.attempt_records import SettleEntry, WantedRelease
 from ringoff.domain.carrier import TrunkReport
 from ringoff.domain.errors import DatabaseUnavailable, RingoffError, SerializationConflict
 from ringoff.domain.events import CarrierEvent, PermitWanted, Placed, Progressed, Rang, Released
-from ringoff.domain.identifiers import AttemptId, OwnerId, WorkspaceId
+from ringoff.domain.identifiers import AttemptId, OwnerId, TrunkId, WorkspaceId
 from ringoff.domain.release_cause import Outcome
 from ringoff.driver_port import CallDriver
 from ringoff.observer_port import NOBODY, Observer, Step, StepNotes
@@ -93,6 +93,9 @@ class Settler:
         self._gate = gate
         self._observer = observer
         self._events: asyncio.Queue[CarrierEvent] = asyncio.Queue()  # bounded by the channels: three events a call
+        self._no_time = asyncio.Event()
+        """A batch is full, or has a report that waits for our answer."""
+        self._freed_trunks: set[TrunkId] = set()
         self._own_outcomes: dict[AttemptId, Outcome] = {}
         self.trunk_health = TrunkHealth(store=store, driver=driver, clock=clock, limits=limits, live=self.live)
 
@@ -104,15 +107,23 @@ class Settler:
                 attempt.is_permit_over = True
                 attempt.is_permit_lost = is_lost
                 for event in attempt.early:
-                    self._events.put_nowait(event)
+                    self._put(event)
                 attempt.early.clear()
 
     def over(self, attempt_id: AttemptId, outcome: Outcome) -> None:
         """End an attempt by our own knowledge: refused at once, unknown, or silent for too long."""
         self._own_outcomes[attempt_id] = outcome
-        self._events.put_nowait(
-            Released(attempt_id, self._clock.now(), outcome.cause, was_answered=False, talk_ms=outcome.talk_ms)
-        )
+        self._put(Released(attempt_id, self._clock.now(), outcome.cause, was_answered=False, talk_ms=outcome.talk_ms))
+
+    def take_freed_trunks(self) -> Collection[TrunkId]:
+        """Where a channel has become free since this was last asked."""
+        freed, self._freed_trunks = self._freed_trunks, set()
+        return freed
+
+    def _put(self, event: CarrierEvent) -> None:
+        self._events.put_nowait(event)
+        if isinstance(event, PermitWanted) or self._events.qsize() >= self._limits.events_batch_max:
+            self._no_time.set()
 
     async def run_carrier(self) -> None:
         """Take the carrier's reports off its hands; they are written at our own pace."""
@@ -121,15 +132,22 @@ class Settler:
                 if isinstance(event, TrunkReport):
                     self.trunk_health.reported(event)
                 else:
-                    self._events.put_nowait(event)
+                    self._put(event)
 
     async def run_events(self) -> None:
-        """Write what was reported, in batches that grow with the load."""
+        """Write what was reported: the first report at once, what comes after it in batches."""
         while True:
             events = [await self._events.get()]
             while len(events) < self._limits.events_batch_max and not self._events.empty():
                 events.append(self._events.get_nowait())
+            if self._events.qsize() < self._limits.events_batch_max:
+                self._no_time.clear()
             await self._take(events)
+            try:
+                async with asyncio.timeout(self._limits.settle_every_s):
+                    await self._no_time.wait()
+            except TimeoutError:
+                pass
 
     async def _take(self, events: Sequence[CarrierEvent]) -> None:
         batch = self._sort(events).without_progress_of_the_over()
@@ -145,7 +163,9 @@ class Settler:
         finally:
             # Also when it cannot be written at all: then the leases run out and the crash rules close the attempts.
             for attempt_id in batch.entries:
-                self.live.pop(attempt_id, None)
+                attempt = self.live.pop(attempt_id, None)
+                if attempt is not None:
+                    self._freed_trunks.add(attempt.work.trunk_id)
                 self._own_outcomes.pop(attempt_id, None)
             if batch.entries:
                 self.channel_freed.set()

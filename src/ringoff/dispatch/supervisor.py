@@ -219,4 +219,4 @@ class Supervisor:
         while True:
             await self.settler.channel_freed.wait()
             self.settler.channel_freed.clear()
-            self.dispatcher.wake()
+            self.dispatcher.channels_freed(self.settler.take_freed_trunks())

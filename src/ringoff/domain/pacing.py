@@ -8,7 +8,7 @@ most ``max(1, floor(cps_max))`` sends, however the sends are delayed within thei
 
 import math
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from ringoff.domain.attempt_records import PaceState
@@ -65,9 +65,17 @@ def allowance(state: PaceState, batch_max: int, slot_ttl_s: float) -> int:
     pace = effective_pace(state)
     by_pace = pace.sends_max - _granted_within(state.grants, pace.window_s + slot_ttl_s)
     by_burst = pace.burst_max - _granted_within(state.grants, BURST_S)
-    # After a silence one call tries whether the trunk answers again.
-    by_channels = (pace.channels_max if state.silent_count == 0 else 1) - state.live_count
-    return max(0, min(by_pace, by_burst, by_channels, batch_max))
+    return max(0, min(by_pace, by_burst, _free_channels(state), batch_max))
+
+
+def after_grant(state: PaceState, count: int) -> PaceState:
+    """The same trunk right after ``count`` calls were claimed."""
+    return replace(state, live_count=state.live_count + count, grants=[(0.0, count), *state.grants])
+
+
+def has_channel(state: PaceState) -> bool:
+    """Whether it could take a call if its pace allowed one."""
+    return _free_channels(state) > 0
 
 
 def wait_s(state: PaceState, slot_ttl_s: float) -> float:
@@ -115,6 +123,11 @@ def lookback_s(cps_max: float, slot_ttl_s: float) -> float:
     if cps_max <= 0:
         return slot_ttl_s
     return Pace(cps_max * PACE_SHARE_MIN, 0).window_s + slot_ttl_s
+
+
+def _free_channels(state: PaceState) -> int:
+    """After a silence one call tries whether the trunk answers again."""
+    return (state.channels_max if state.silent_count == 0 else 1) - state.live_count
 
 
 def _granted_within(grants: Sequence[tuple[float, int]], span_s: float) -> int:

@@ -43,8 +43,8 @@ class PostgresDispatch:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
-    async def work(self, now: datetime | None) -> Sequence[DialWork]:
-        rows = await self._connection.fetch(_SQL["work"], now)
+    async def work(self, now: datetime | None, resting: Sequence[TrunkId] = ()) -> Sequence[DialWork]:
+        rows = await self._connection.fetch(_SQL["work"], now, resting)
         configs: dict[str, CallConfig] = {}
         work = []
         for row in rows:

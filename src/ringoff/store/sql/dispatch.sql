@@ -3,7 +3,8 @@
 -- Row locks are taken in one order everywhere: calls by id, then their attempts.
 
 -- name: work
--- Outside any lock: what might be dialled. The lateral probe reads one entry of call_due per campaign.
+-- Outside any lock: what might be dialled, but for trunks of which it is known that they take nothing now. The lateral
+-- probe reads one entry of call_due per campaign.
 SELECT
     k.workspace_id, k.campaign_id, k.agent_id, k.trunk_id, k.epoch, k.kind, k.call_config, k.calling_numbers, k.number_pool_id,
     t.driver, t.config AS trunk_config, g.handling_kind, g.handling_target, g.handling_is_failure_retried, g.updated_at AS agent_changed_at,
@@ -19,7 +20,7 @@ CROSS JOIN LATERAL (
     ORDER BY c.next_attempt_at
     LIMIT 1
 ) due
-WHERE k.status = 'ongoing'
+WHERE k.status = 'ongoing' AND NOT (k.trunk_id = ANY($2::uuid[]))
 ORDER BY due.next_attempt_at, k.campaign_id
 
 -- name: lock_trunk
