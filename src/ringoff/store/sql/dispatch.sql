@@ -1,6 +1,8 @@
 -- Claim, permit, settle, rescue. These statements are the only writers of a call on its way to the wire and back,
 -- so they read the raw status; each of them judges fences itself.
 -- Row locks are taken in one order everywhere: calls by id, then their attempts.
+-- Attempts that are named by their ids are judged by ``coalesce(state, '')``: by the bare column the planner may take the index of
+-- what is on the wire, which it believes empty in a young table, and read all of it for each of them.
 
 -- name: work
 -- Outside any lock: what might be dialled, but for trunks of which it is known that they take nothing now. The lateral
@@ -144,7 +146,7 @@ WITH input AS (
     FROM input i
     JOIN permitted p ON p.call_id = i.call_id
     WHERE a.workspace_id = $1 AND a.attempt_id = i.attempt_id AND a.owner_id = $5
-      AND a.state = 'prepared' AND a.lease_until > clock_timestamp()
+      AND coalesce(a.state, '') = 'prepared' AND a.lease_until > clock_timestamp()
       AND coalesce($10::timestamptz, clock_timestamp()) < i.window_until
     RETURNING a.attempt_id, a.call_id
 ), tallied AS (
@@ -282,14 +284,15 @@ WHERE c.workspace_id = $1 AND c.call_id = i.call_id
 UPDATE dial_attempt a
 SET state = 'ringing', rang_at = i.rang_at
 FROM unnest($1::uuid[], $2::uuid[], $3::timestamptz[]) AS i (workspace_id, attempt_id, rang_at)
-WHERE a.workspace_id = i.workspace_id AND a.attempt_id = i.attempt_id AND a.state = 'originated'
+WHERE a.workspace_id = i.workspace_id AND a.attempt_id = i.attempt_id AND coalesce(a.state, '') = 'originated'
 
 -- name: record_answered
 WITH answered AS (
     UPDATE dial_attempt a
     SET state = 'answered', answered_at = i.answered_at
     FROM unnest($1::uuid[], $2::uuid[], $3::timestamptz[]) AS i (workspace_id, attempt_id, answered_at)
-    WHERE a.workspace_id = i.workspace_id AND a.attempt_id = i.attempt_id AND a.state IN ('originated', 'ringing')
+    WHERE a.workspace_id = i.workspace_id AND a.attempt_id = i.attempt_id
+      AND coalesce(a.state, '') IN ('originated', 'ringing')
     RETURNING a.workspace_id, a.campaign_id
 )
 INSERT INTO attempt_step (workspace_id, campaign_id, outcome, attempt_count)
@@ -341,7 +344,7 @@ WITH input AS (
     FROM input i
     JOIN locked l ON l.workspace_id = i.workspace_id AND l.call_id = i.call_id
     WHERE a.workspace_id = i.workspace_id AND a.attempt_id = i.attempt_id
-      AND a.state IN ('prepared', 'originated', 'ringing', 'answered')
+      AND coalesce(a.state, '') IN ('prepared', 'originated', 'ringing', 'answered')
     -- Everything that comes after is returned from here: a join back to the input knows no statistics and goes wrong.
     RETURNING i.*, l.status AS status_before, l.retry_barred, l.termination_id, l.epoch, l.campaign_id, l.called_number,
         l.registered_xid, a.answered_at IS NOT NULL AS was_answered
@@ -452,7 +455,7 @@ FROM (
     SELECT b.workspace_id, b.attempt_id
     FROM dial_attempt b
     WHERE (b.workspace_id, b.attempt_id) IN (SELECT * FROM unnest($4::uuid[], $2::uuid[]))
-      AND b.owner_id = $1 AND b.state IN ('prepared', 'originated', 'ringing', 'answered')
+      AND b.owner_id = $1 AND coalesce(b.state, '') IN ('prepared', 'originated', 'ringing', 'answered')
     FOR UPDATE SKIP LOCKED
 ) held
 WHERE a.workspace_id = held.workspace_id AND a.attempt_id = held.attempt_id
