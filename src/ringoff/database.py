@@ -9,6 +9,7 @@ import structlog
 
 from ringoff.domain.errors import MigrationRefused
 from ringoff.settings import Settings
+from ringoff.store.cluster import settle_in
 from ringoff.store.connection import Connection
 from ringoff.store.migrate import apply_migrations
 from ringoff.store.postgres import PostgresStore, connect_once
@@ -83,3 +84,5 @@ async def migrate_at_start(connection: Connection, settings: Settings, *, contra
             except MigrationRefused as error:
                 log.warning("a migration waits; `ringoff migrate` goes on with it", reason=error.message)
     await check_schema(connection)
+    # Last, because it needs the tables; before anything is served or dialled.
+    await settle_in(connection)

@@ -10,6 +10,7 @@ from ringoff.domain.errors import DatabaseUnavailable, RingoffError
 from ringoff.migrating import migration_report
 from ringoff.observability.invariants import broken_invariants
 from ringoff.settings import Settings
+from ringoff.store.cluster import has_foreign_ids, is_foreign
 from ringoff.store.connection import Connection
 from ringoff.store.postgres import PostgresStore, connect_once, server_settings
 from ringoff.wiring import simulated_carrier
@@ -39,7 +40,11 @@ async def run_checks(settings: Settings) -> AsyncIterator[Check]:
             yield await _durability(connection)
             is_good, words = await migration_report(connection)
             yield Check("migrations", is_good, words)
-            if is_good:
+            if not is_good:
+                return
+            cluster = await _cluster(connection)
+            yield cluster
+            if cluster.is_good:
                 async with _store(dsn) as store:
                     yield await _trunks(store)
                     yield await _webhooks(store)
@@ -77,6 +82,13 @@ async def _durability(connection: Connection) -> Check:
     if off:
         return Check("durability", False, f"an acknowledged termination could be lost in a crash: {', '.join(off)}")
     return Check("durability", True, "what is acknowledged is on disk")
+
+
+async def _cluster(connection: Connection) -> Check:
+    if await is_foreign(connection) or await has_foreign_ids(connection):
+        words = "the database was restored from a dump; the next start of Ringoff translates its transaction ids"
+        return Check("cluster", False, words)
+    return Check("cluster", True, "every transaction id is of this cluster")
 
 
 @asynccontextmanager

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from ringoff.database import running_database
 from ringoff.domain.errors import RingoffError
 from ringoff.settings import Settings
+from ringoff.store.cluster import settle_in
 from ringoff.store.connection import Connection
 from ringoff.store.migrate import Migration, apply_migrations, half_done, pending, planned
 from ringoff.store.postgres import connect_once
@@ -24,6 +25,8 @@ async def run_migrate(settings: Settings, *, contract: bool, is_dry_run: bool, s
             if not is_dry_run:
                 for file_name in await apply_migrations(connection, contract=contract):
                     say(f"applied {file_name}")
+                if (translated := await settle_in(connection)) is not None:
+                    say(f"restored from a dump: the transaction ids of {translated.call_count} calls were translated")
             await _say_what_waits(connection, say, contract=contract)
         finally:
             await connection.close()

@@ -25,7 +25,9 @@ HANDLER_HOME = SOURCE / "api"
 # `call_table.sql` does the same for one campaign in both directions.
 # `tallies.sql` counts what is on the wire; fences do not change that.
 # `coverage.sql` finds what an order covers through the partial indexes, and judges fences as an order does.
+# `cluster.sql` translates transaction ids; it judges nothing.
 RAW_CALL_FILES = {
+    "cluster.sql",
     "dispatch.sql",
     "terminations.sql",
     "sweep.sql",

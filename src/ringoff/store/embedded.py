@@ -33,7 +33,7 @@ with warnings.catch_warnings():
 MAJOR = 18
 DATABASE = "ringoff"
 
-_BINARIES = POSTGRES_VERSIONS[MAJOR]
+BINARIES = POSTGRES_VERSIONS[MAJOR]
 _SUPERUSER = "postgres"
 # PostgreSQL refuses to run as root; then it runs as this system user, which the wheel's helper makes on demand.
 _SYSTEM_USER = "pgserver"
@@ -177,9 +177,9 @@ class EmbeddedPostgres:
             return
         ensure_user_exists(self._system_user)
         shutil.chown(self._cluster_dir, self._system_user)
-        if not _BINARIES.stat().st_mode & 0o001:  # installed under a strict umask
-            ensure_folder_permissions(_BINARIES.parent, 0o055)
-        for directory in (*self._cluster_dir.parents, *_BINARIES.parents):
+        if not BINARIES.stat().st_mode & 0o001:  # installed under a strict umask
+            ensure_folder_permissions(BINARIES.parent, 0o055)
+        for directory in (*self._cluster_dir.parents, *BINARIES.parents):
             mode = directory.stat().st_mode
             if not mode & 0o001:
                 directory.chmod(mode | 0o011)
@@ -277,7 +277,7 @@ class EmbeddedPostgres:
             return pgexec(
                 command,
                 arguments,
-                bin_path=_BINARIES,
+                bin_path=BINARIES,
                 user=self._system_user,
                 timeout=timeout_s,
                 cwd=self._cluster_dir,

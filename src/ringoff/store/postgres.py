@@ -11,6 +11,7 @@ import msgspec
 from ringoff.domain.errors import DatabaseUnavailable, InvalidInput, MigrationRefused, SerializationConflict
 from ringoff.domain.readings import PoolUse
 from ringoff.ports import Wakeup
+from ringoff.store.cluster import refuse_foreign
 from ringoff.store.connection import Connection, is_lost
 from ringoff.store.pool import Pool
 from ringoff.store.schema import APPLICATION_NAME, check_schema
@@ -201,7 +202,7 @@ async def _open_pool(name: str, dsn: str, size_max: int, settings: dict[str, str
             min_size=1,
             max_size=size_max,
             timeout=_CONNECT_TIMEOUT_S,
-            init=_prepare,
+            init=_prepare_for_work,
             reset=_keep_session,
             server_settings=_session_settings() | settings,
         )
@@ -215,6 +216,11 @@ async def _prepare(connection: Connection) -> None:
     await connection.set_type_codec(
         "jsonb", schema="pg_catalog", format="binary", encoder=_encode_jsonb, decoder=_decode_jsonb
     )
+
+
+async def _prepare_for_work(connection: Connection) -> None:
+    await _prepare(connection)
+    await refuse_foreign(connection)
 
 
 async def _keep_session(_connection: Connection) -> None:

@@ -15,6 +15,8 @@ WHERE c.workspace_id = $1 AND c.campaign_id = $2 AND c.registered_xid = coalesce
       ),
       pg_current_xact_id()
   )
+  -- An ended call of a database that was restored may carry the same id, of another cluster.
+  AND c.status = 'registered'
   AND EXISTS (
       SELECT FROM event_subscription e
       JOIN campaign k ON k.workspace_id = $1 AND k.campaign_id = $2

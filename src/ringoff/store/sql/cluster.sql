@@ -1,0 +1,96 @@
+-- Transaction ids say which calls an order on numbers covers, and they mean something inside one cluster only. Here a database
+-- remembers its cluster, and translates the ids that came with a dump. Only store/cluster.py runs these.
+
+-- name: this_cluster
+SELECT system_identifier FROM pg_control_system();
+
+-- name: is_remembered
+SELECT to_regclass('schema_cluster') IS NOT NULL;
+
+-- name: remember_in
+CREATE TABLE IF NOT EXISTS schema_cluster (
+    is_only boolean PRIMARY KEY DEFAULT true CHECK (is_only),
+    system_identifier bigint NOT NULL,
+    recorded_at timestamptz NOT NULL DEFAULT clock_timestamp()
+);
+
+-- name: remembered
+SELECT system_identifier FROM schema_cluster;
+
+-- name: remember
+INSERT INTO schema_cluster (system_identifier) VALUES ($1)
+ON CONFLICT (is_only) DO UPDATE SET system_identifier = EXCLUDED.system_identifier, recorded_at = clock_timestamp();
+
+-- name: one_at_a_time
+SELECT pg_advisory_xact_lock($1), set_config('statement_timeout', '0', true), set_config('lock_timeout', $2, true);
+
+-- name: has_foreign_ids
+-- What this statement sees was committed, so its id is visible in the same snapshot: unless the id is of another cluster.
+SELECT EXISTS (
+    SELECT FROM call c
+    WHERE c.status IN ('registered', 'retry', 'ongoing')
+      AND NOT pg_visible_in_snapshot(c.registered_xid, pg_current_snapshot())
+) OR EXISTS (
+    SELECT FROM list_upload u
+    WHERE u.state = 'verifying' AND NOT pg_visible_in_snapshot(u.uploaded_xid, pg_current_snapshot())
+) OR EXISTS (
+    SELECT FROM number_fence f WHERE pg_snapshot_xmax(f.registered_in) > pg_snapshot_xmax(pg_current_snapshot())
+);
+
+-- name: keep_writers_out
+LOCK TABLE call, list_upload, number_fence IN SHARE ROW EXCLUSIVE MODE;
+
+-- name: ids_missing
+-- The translation counts from 3, the first ordinary id, and needs one id more than there are different snapshots.
+SELECT count(DISTINCT f.registered_in::text) + 4 - pg_snapshot_xmin(pg_current_snapshot())::text::bigint FROM number_fence f;
+
+-- name: use_up_an_id
+SELECT pg_current_xact_id();
+
+-- name: translate
+-- The snapshots of one cluster contain each other, so they stand in a row, and all that matters of an id is the first of them
+-- that sees it. Snapshot n becomes "everything below 3 + n"; an id becomes the largest that is seen by the same ones. All of
+-- these are smaller than any id that this cluster will give from now on. Every part reads the rows as they were.
+WITH place AS MATERIALIZED (
+    SELECT s.workspace_id, s.registered_in, dense_rank() OVER (ORDER BY s.last, s.first, s.unseen DESC) AS no
+    FROM (
+        SELECT DISTINCT f.workspace_id, f.registered_in::text AS registered_in, pg_snapshot_xmax(f.registered_in) AS last,
+            pg_snapshot_xmin(f.registered_in) AS first,
+            (SELECT count(*) FROM pg_snapshot_xip(f.registered_in)) AS unseen
+        FROM number_fence f
+    ) s
+), behind AS MATERIALIZED (
+    SELECT coalesce(max(p.no), 0) + 1 AS no FROM place p
+), calls AS (
+    UPDATE call c
+    SET registered_xid = (2 + coalesce(
+        (
+            SELECT min(p.no) FROM place p
+            WHERE p.workspace_id = c.workspace_id AND pg_visible_in_snapshot(c.registered_xid, p.registered_in::pg_snapshot)
+        ),
+        (SELECT b.no FROM behind b)
+    ))::text::xid8
+    WHERE c.status IN ('registered', 'retry', 'ongoing')
+    RETURNING 1
+), lists AS (
+    UPDATE list_upload u
+    SET uploaded_xid = (2 + coalesce(
+        (
+            SELECT min(p.no) FROM place p
+            WHERE p.workspace_id = u.workspace_id AND pg_visible_in_snapshot(u.uploaded_xid, p.registered_in::pg_snapshot)
+        ),
+        (SELECT b.no FROM behind b)
+    ))::text::xid8
+    WHERE u.state = 'verifying'
+    RETURNING 1
+), fences AS (
+    UPDATE number_fence f
+    SET registered_in = format('%s:%s:', 3 + p.no, 3 + p.no)::pg_snapshot
+    FROM place p
+    WHERE p.workspace_id = f.workspace_id AND p.registered_in = f.registered_in::text
+    RETURNING 1
+)
+SELECT
+    (SELECT count(*) FROM calls) AS call_count,
+    (SELECT count(*) FROM lists) AS list_count,
+    (SELECT count(*) FROM fences) AS fence_count;
