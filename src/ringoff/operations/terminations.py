@@ -105,6 +105,10 @@ async def terminate(
             given = await _once(store, principal, order, idempotency, number_rows_max, gate)
         except NothingTerminable:
             notes.outcome = OrderOutcome.NOTHING_TERMINABLE
+            # Whoever hears this takes what was there for ended. An end that a standby does not have yet may still be
+            # lost: the commit of nothing returns when it has it.
+            async with store.order_transaction():
+                pass
             raise
         except (InvalidInput, Conflict):
             notes.outcome = OrderOutcome.REFUSED

@@ -35,6 +35,7 @@ from ringoff.store.workspaces import handling_of
 _SQL = load("dispatch")
 _TRUNK_HEALTH = load("trunk_health")
 _UPKEEP = load("upkeep")
+_MARK = load("postgres")["mark"]
 
 
 class PostgresDispatch:
@@ -292,6 +293,9 @@ class PostgresDispatch:
         await self._connection.execute(
             _TRUNK_HEALTH["record_trunk_report"], report.workspace_id, report.trunk_id, report.is_up, report.text[:500]
         )
+
+    async def leave_mark(self) -> None:
+        await self._connection.fetchval(_MARK)
 
     async def prune(self, outbox_keep_h: int, count_max: int) -> int:
         event_count = await self._connection.fetchval(_UPKEEP["prune_outbox"], count_max, outbox_keep_h)

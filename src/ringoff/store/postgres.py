@@ -1,30 +1,31 @@
 """The store: pools, transactions that surely committed or surely raised, and wake-ups by NOTIFY."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from typing import Any, Self
 
 import asyncpg
 import msgspec
 
-from ringoff.domain.errors import DatabaseUnavailable, InvalidInput, MigrationRefused, SerializationConflict
+from ringoff.domain.errors import DatabaseUnavailable, MigrationRefused
 from ringoff.domain.readings import PoolUse
-from ringoff.ports import Wakeup
+from ringoff.ports import Clock, Wakeup
 from ringoff.store.cluster import refuse_foreign
-from ringoff.store.connection import Connection, is_lost
+from ringoff.store.commits import BEGIN_SNAPSHOT, Commit, acquired, transaction
+from ringoff.store.connection import Connection
 from ringoff.store.pool import Pool
-from ringoff.store.schema import APPLICATION_NAME, check_schema
+from ringoff.store.primary import Primary, Session
+from ringoff.store.schema import check_schema
 from ringoff.store.sql_loader import load
 from ringoff.store.transaction import PostgresTransaction
+from ringoff.store.translation import translated, translated_connect
+from ringoff.store.watch import PrimaryWatch
 
 SERVER_MAJOR_MIN = 15
 
 _SQL = load("postgres")
 _SETTINGS = _SQL["settings"]
-_BEGIN = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE"
-_BEGIN_SNAPSHOT = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
-_CONNECT_TIMEOUT_S = 5.0
 # A process that stops in the middle of a request may hold an agent's shared lock: an order waits no longer than this.
 # An upload that streams is not idle.
 _IDLE_IN_TRANSACTION_MS = 10_000
@@ -32,23 +33,22 @@ _ABANDONED_CHECK_MS = 1_000
 _DISPATCH_STATEMENT_MS = 30_000
 _ORDER_STATEMENT_MS = 30_000
 _KEY_POOL_MAX = 2
+# Whoever asked gets an answer; a dispatch loop waits as long as it takes, and holds its place in the pace meanwhile.
+_COMMIT_LIMIT_S = 10.0
+_READ = Commit()
 _JSONB_VERSION = b"\x01"
-
-# Whole classes of SQLSTATE: 08 connection, 53 resources, 57 operator intervention (shutdown, restart, timeout).
-_SERVER_TROUBLE = (
-    asyncpg.PostgresConnectionError,
-    asyncpg.InsufficientResourcesError,
-    asyncpg.OperatorInterventionError,
-    asyncpg.IdleInTransactionSessionTimeoutError,
-)
-_CANNOT_CONNECT = (*_SERVER_TROUBLE, asyncpg.InvalidAuthorizationSpecificationError, asyncpg.InvalidCatalogNameError)
 
 
 class PostgresStore:
     """PostgreSQL as the product sees it. Made by ``connect``; ``close`` gives the connections back."""
 
-    def __init__(self, dsn: str, pool: Pool, key_pool: Pool, order_pool: Pool, dispatch_pool: Pool) -> None:
-        self._dsn = dsn
+    def __init__(
+        self, primary: Primary, quiet_s: float, pool: Pool, key_pool: Pool, order_pool: Pool, dispatch_pool: Pool
+    ) -> None:
+        self._primary = primary
+        self._request_commit = Commit(limit_s=_COMMIT_LIMIT_S, quiet_s=quiet_s)
+        self._order_commit = Commit(is_marked=True, limit_s=_COMMIT_LIMIT_S, quiet_s=quiet_s)
+        self._dispatch_commit = Commit()
         self._pool = pool
         self._key_pool = key_pool
         self._order_pool = order_pool
@@ -64,13 +64,18 @@ class PostgresStore:
         dispatch_pool_max: int = 10,
         originate_timeout_ms: int = 1_000,
         statement_timeout_ms: int = 600_000,
+        quiet_ms: int = 0,
     ) -> Self:
         """Open the pools; ``DatabaseUnavailable`` when nobody answers, ``MigrationRefused`` for a server below 15.
 
         Terminations have a pool of their own, so that uploads never stand in their way. The dispatch loops have one, so
         that a burst of requests never delays a dial, and because the database must end their transactions early: a
         dead dispatcher may not hold up a termination for longer than ``originate_timeout_ms``.
+
+        For ``quiet_ms`` after this process has met a new primary nothing is acknowledged: so long may a permit that was
+        granted by the old one be on its way to the wire.
         """
+        primary = Primary(dsn)
         requests = {
             "statement_timeout": str(statement_timeout_ms),
             "idle_in_transaction_session_timeout": str(_IDLE_IN_TRANSACTION_MS),
@@ -96,43 +101,43 @@ class PostgresStore:
                 ("orders", order_pool_max, orders),
                 ("dispatch", dispatch_pool_max, dispatch),
             ):
-                pools.append(await _open_pool(name, dsn, size_max, settings))
+                pools.append(await _open_pool(name, primary, size_max, settings))
         except BaseException:
             for pool in pools:
                 pool.terminate()
             raise
-        return cls(dsn, *pools)
+        return cls(primary, quiet_ms / 1_000, *pools)
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[PostgresTransaction]:
-        async with _transaction(self._pool) as transaction:
-            yield transaction
+        async with transaction(self._pool, self._primary, self._request_commit) as tx:
+            yield tx
 
     @asynccontextmanager
     async def single_read(self) -> AsyncIterator[PostgresTransaction]:
-        async with _acquired(self._key_pool) as connection:
-            with _translated(connection):
+        async with acquired(self._key_pool) as connection:
+            with translated(connection):
                 yield PostgresTransaction(connection)
 
     @asynccontextmanager
     async def order_transaction(self) -> AsyncIterator[PostgresTransaction]:
-        async with _transaction(self._order_pool) as transaction:
-            yield transaction
+        async with transaction(self._order_pool, self._primary, self._order_commit) as tx:
+            yield tx
 
     @asynccontextmanager
     async def dispatch_transaction(self) -> AsyncIterator[PostgresTransaction]:
-        async with _transaction(self._dispatch_pool) as transaction:
-            yield transaction
+        async with transaction(self._dispatch_pool, self._primary, self._dispatch_commit) as tx:
+            yield tx
 
     @asynccontextmanager
     async def snapshot(self) -> AsyncIterator[PostgresTransaction]:
-        async with _transaction(self._pool, _BEGIN_SNAPSHOT) as transaction:
-            yield transaction
+        async with transaction(self._pool, self._primary, _READ, BEGIN_SNAPSHOT) as tx:
+            yield tx
 
     @asynccontextmanager
     async def wakeups(self) -> AsyncIterator[AsyncIterator[frozenset[Wakeup]]]:
         """A dedicated LISTEN connection; its iterator yields once a burst and raises when the connection is gone."""
-        connection = await connect_once(self._dsn)
+        connection = await _connect(self._primary)
         heard: set[Wakeup] = set()
         is_heard = asyncio.Event()
 
@@ -142,16 +147,25 @@ class PostgresStore:
 
         try:
             connection.add_termination_listener(lambda _connection: is_heard.set())
-            with _translated(connection):
+            with translated(connection):
                 for channel in Wakeup:
                     await connection.add_listener(channel, hear)
             yield _bursts(connection, heard, is_heard)
         finally:
             connection.terminate()
 
+    async def watch(self, clock: Clock) -> None:
+        """Cut connections to a primary that fell silent or was replaced; runs until it is cancelled."""
+        await PrimaryWatch(self._primary, clock).run()
+
+    @property
+    def is_unconfirmed(self) -> bool:
+        """Whether commits wait for a synchronous standby that is away, as far as ``watch`` has seen."""
+        return self._primary.is_unconfirmed
+
     async def ping(self) -> None:
-        async with _acquired(self._pool) as connection:
-            with _translated(connection):
+        async with acquired(self._pool) as connection:
+            with translated(connection):
                 await check_schema(connection)
 
     def pool_use(self) -> Sequence[PoolUse]:
@@ -168,16 +182,24 @@ class PostgresStore:
 
 
 async def connect_once(dsn: str) -> "asyncpg.Connection[asyncpg.Record]":
-    """One connection outside the pools, set up like theirs: for migrations, LISTEN and diagnosis."""
-    with _translated_connect():
-        connection = await asyncpg.connect(dsn, timeout=_CONNECT_TIMEOUT_S, server_settings=_session_settings())
-        await _prepare(connection)
-    return connection
+    """One connection outside the pools, set up like theirs: for migrations and diagnosis."""
+    return await _connect(Primary(dsn))
+
+
+async def _connect(primary: Primary) -> Session:
+    with translated_connect():
+        session = await primary.connect(_session_settings())
+        try:
+            await _prepare(session)
+        except BaseException:
+            session.terminate()
+            raise
+    return session
 
 
 async def server_settings(connection: Connection, names: Sequence[str]) -> Mapping[str, str]:
     """What the server has set, by name; a name that it does not know is left out."""
-    with _translated(connection):
+    with translated(connection):
         rows = await connection.fetch(_SETTINGS, names)
     return {row["name"]: row["setting"] for row in rows}
 
@@ -186,25 +208,28 @@ def _session_settings() -> dict[str, str]:
     # The planner's JIT never pays for statements that take a millisecond.
     # A server that cannot reach us any more should notice, and let go of our locks.
     return {
-        "application_name": APPLICATION_NAME,
         "timezone": "UTC",
         "jit": "off",
+        # A commit that did not wait for its standby says so in a warning.
+        "client_min_messages": "warning",
         "tcp_keepalives_idle": "10",
         "tcp_keepalives_interval": "5",
         "tcp_keepalives_count": "3",
     }
 
 
-async def _open_pool(name: str, dsn: str, size_max: int, settings: dict[str, str]) -> Pool:
-    with _translated_connect():
+async def _open_pool(name: str, primary: Primary, size_max: int, settings: dict[str, str]) -> Pool:
+    async def connect(*_args: Any, **_kwargs: Any) -> Session:
+        return await primary.connect(_session_settings() | settings)
+
+    with translated_connect():
         connections = await asyncpg.create_pool(
-            dsn,
             min_size=1,
             max_size=size_max,
-            timeout=_CONNECT_TIMEOUT_S,
+            connect=connect,
+            connection_class=Session,
             init=_prepare_for_work,
             reset=_keep_session,
-            server_settings=_session_settings() | settings,
         )
     return Pool(name, connections)
 
@@ -246,79 +271,3 @@ async def _bursts(
         burst = frozenset(heard)
         heard.clear()
         yield burst
-
-
-@asynccontextmanager
-async def _acquired(pool: Pool) -> AsyncIterator[Connection]:
-    with _translated_connect():
-        connection = await pool.acquire()
-    try:
-        yield connection
-    finally:
-        await pool.release(connection)
-
-
-@asynccontextmanager
-async def _transaction(pool: Pool, begin: str = _BEGIN) -> AsyncIterator[PostgresTransaction]:
-    """BEGIN and COMMIT are sent by hand because PostgreSQL answers the COMMIT of a failed transaction with a polite
-    ROLLBACK, which a driver takes for success. An acknowledgement must never rest on that."""
-    async with _acquired(pool) as connection:
-        with _translated(connection):
-            try:
-                await connection.execute(begin)
-                yield PostgresTransaction(connection)
-                ended = await connection.execute("COMMIT")
-            except asyncio.CancelledError:
-                # Given up, perhaps because the database does not answer: asking it to roll back could wait for ever.
-                connection.terminate()
-                raise
-            except BaseException:
-                await _roll_back(connection)
-                raise
-            if ended != "COMMIT":
-                raise DatabaseUnavailable("the transaction was rolled back: a statement in it had failed")
-
-
-async def _roll_back(connection: Connection) -> None:
-    """Without hiding the error that led here: a connection that cannot even roll back is cut, which rolls back."""
-    if is_lost(connection):
-        return
-    try:
-        await connection.execute("ROLLBACK")
-    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError):
-        if not is_lost(connection):
-            connection.terminate()
-
-
-@contextmanager
-def _translated_connect() -> Iterator[None]:
-    try:
-        yield
-    except asyncpg.ClientConfigurationError as error:
-        raise InvalidInput(f"the database URL is not usable: {error}", field="database_url") from error
-    except (OSError, asyncpg.InterfaceError, *_CANNOT_CONNECT) as error:
-        raise DatabaseUnavailable(f"the database cannot be reached: {str(error) or type(error).__name__}") from error
-
-
-@contextmanager
-def _translated(connection: Connection) -> Iterator[None]:
-    """The one place where a driver's error becomes one of ours."""
-    try:
-        yield
-    except asyncpg.InvalidCachedStatementError as error:
-        # Migrated under us; the driver has forgotten its old plans and types by now.
-        raise SerializationConflict(f"the schema has changed meanwhile: {error}") from error
-    except (asyncpg.SerializationError, asyncpg.DeadlockDetectedError) as error:
-        raise SerializationConflict(f"the database ended the transaction: {error}") from error
-    except asyncpg.ReadOnlySQLTransactionError as error:
-        # After a fail-over this session still talks to what has become a standby; the next one finds the primary.
-        connection.terminate()
-        raise DatabaseUnavailable("the database has become read-only") from error
-    except _SERVER_TROUBLE as error:
-        raise DatabaseUnavailable(f"the database is not available: {error}") from error
-    except (OSError, asyncpg.InterfaceError, asyncpg.InternalClientError) as error:
-        # The first two can also come from the caller's own work inside the transaction; then the connection is alive.
-        # The third is what a session says that was told to end between two statements.
-        if isinstance(error, asyncpg.InternalClientError) or is_lost(connection):
-            raise DatabaseUnavailable("the connection to the database was lost") from error
-        raise

@@ -10,6 +10,7 @@ from ringoff.store.connection import Connection, asyncpg, row_count
 from ringoff.store.sql_loader import load
 
 _SQL = load("suppressions")
+_MARK = load("postgres")["mark"]
 _STAGE = "suppression_stage"
 _ADD_WAIT_MS = "1000"
 """An import of millions holds its numbers for minutes: whoever adds one of them must not keep a connection so long that
@@ -46,6 +47,8 @@ class PostgresSuppressions:
 
     async def lock(self, workspace_id: WorkspaceId) -> None:
         await self._connection.fetch(_SQL["lock"], workspace_id)
+        # Numbers that were there already are acknowledged as well: that, too, has to be on the synchronous standby.
+        await self._connection.fetchval(_MARK)
 
     async def import_contacts(
         self, workspace_id: WorkspaceId, rows: AsyncIterator[bytes], *, reason: str | None, api_key_id: ApiKeyId | None

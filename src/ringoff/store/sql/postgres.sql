@@ -2,3 +2,40 @@
 
 -- name: settings
 SELECT name, setting FROM pg_settings WHERE name = ANY ($1::text[]) ORDER BY name;
+
+-- name: set_up
+-- Set here and not at the connection's start, where a pooler refuses what it does not know.
+SELECT set_config(name, setting, false) FROM unnest($1::text[], $2::text[]) AS wanted (name, setting);
+
+-- name: confirm_commits
+-- An acknowledgement rests on a commit that is on the disk, here and on a synchronous standby: no setting of a role or of
+-- a database may lower that. `remote_apply` is more than `on`.
+SELECT set_config('synchronous_commit', 'on', false)
+WHERE current_setting('synchronous_commit') NOT IN ('on', 'remote_apply');
+
+-- name: incarnation
+SELECT
+    pg_is_in_recovery() AS is_standby,
+    pg_backend_pid() AS backend_pid,
+    pg_postmaster_start_time()::text AS started_at;
+
+-- name: timeline
+-- The first eight digits of the name of the log's segment: each promotion begins a new one.
+SELECT
+    (SELECT system_identifier FROM pg_control_system())::text AS system_id,
+    substr(pg_walfile_name(pg_current_wal_insert_lsn()), 1, 8) AS timeline;
+
+-- name: backend_pid
+SELECT pg_backend_pid();
+
+-- name: mark
+-- A trace in the log, and nothing else: the commit behind it is confirmed by the synchronous standby, and with it all that
+-- this transaction could see.
+SELECT pg_logical_emit_message(true, 'ringoff', '');
+
+-- name: marked_commit
+SELECT pg_logical_emit_message(true, 'ringoff', '');
+COMMIT;
+
+-- name: has_written
+SELECT pg_current_xact_id_if_assigned() IS NOT NULL;

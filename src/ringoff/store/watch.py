@@ -1,0 +1,96 @@
+"""Watches the primary from aside: whether it answers, whether its commits are confirmed, whether it has been replaced.
+
+A connection to a host that fell off the net says nothing, for many minutes. So one connection of its own commits a mark
+every second; when that takes long, the hosts are asked anew, and connections that lead to nobody are cut, whatever
+waits on them. Work that was cut is unknown, as after a crash; its loops begin again on the primary that answers.
+"""
+
+import asyncio
+
+import asyncpg
+import structlog
+
+from ringoff.domain.errors import DatabaseUnavailable
+from ringoff.ports import Clock
+from ringoff.store.primary import Primary, Session
+from ringoff.store.sql_loader import load
+
+log = structlog.get_logger()
+
+_MARK = load("postgres")["mark"]
+_EVERY_S = 1.0
+_SILENT_S = 2.0
+"""After which a mark that has not been committed makes us look around."""
+_UNCONFIRMED_S = 5.0
+"""After which commits are taken to wait for a synchronous standby that is away."""
+_TROUBLE = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, DatabaseUnavailable)
+
+
+class PrimaryWatch:
+    """One loop; runs until it is cancelled."""
+
+    def __init__(self, primary: Primary, clock: Clock) -> None:
+        self._primary = primary
+        self._clock = clock
+
+    async def run(self) -> None:
+        while True:
+            try:
+                session = await self._primary.connect({})
+            except _TROUBLE as error:
+                await self._look_around(error)
+            else:
+                try:
+                    await self._follow(session)
+                except _TROUBLE as error:
+                    log.warning("the connection that watches the database was lost", reason=str(error))
+                finally:
+                    session.terminate()
+            await self._clock.sleep(_EVERY_S)
+
+    async def _follow(self, session: Session) -> None:
+        while True:
+            await self._mark(session)
+            await self._clock.sleep(_EVERY_S)
+
+    async def _mark(self, session: Session) -> None:
+        """Returns when one commit has been confirmed, however long that takes."""
+        mark = asyncio.ensure_future(session.execute(_MARK))
+        began_at = self._clock.monotonic()
+        try:
+            while not (await asyncio.wait({mark}, timeout=_SILENT_S))[0]:
+                await self._look_around()
+                if not mark.done() and self._clock.monotonic() - began_at >= _UNCONFIRMED_S:
+                    self._tell_unconfirmed(is_unconfirmed=True)
+            await mark
+        finally:
+            if not mark.done():
+                # Before the task is cancelled: the driver would ask the server to cancel, too.
+                session.terminate()
+                await asyncio.gather(mark, return_exceptions=True)
+        self._tell_unconfirmed(is_unconfirmed=False)
+
+    def _tell_unconfirmed(self, *, is_unconfirmed: bool) -> None:
+        if is_unconfirmed != self._primary.is_unconfirmed:
+            self._primary.is_unconfirmed = is_unconfirmed
+            if is_unconfirmed:
+                log.error("commits wait for a synchronous standby that does not answer: nothing is acknowledged")
+            else:
+                log.warning("commits are confirmed again")
+
+    async def _look_around(self, failure: Exception | None = None) -> None:
+        """Cut what leads to nobody, or to a primary that has been replaced."""
+        keep = None
+        if failure is None:
+            try:
+                probe = await self._primary.connect({})
+            except _TROUBLE as error:
+                failure = error
+            else:
+                keep = probe.incarnation
+                probe.terminate()
+        if isinstance(failure, asyncpg.PostgresError):
+            return  # somebody answers, if only to refuse
+        cut_count = self._primary.cut(keep)
+        if cut_count:
+            log.warning("connections to a server that is gone were cut", connections=cut_count, reason=str(failure))
