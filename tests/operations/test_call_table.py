@@ -17,6 +17,7 @@ from ringoff.store.postgres import PostgresStore
 from ringoff.store.sql_loader import load
 from tests.races.conftest import Actors
 from tests.store.test_plans import TODAY, YESTERDAY
+from tests.support.plans import flattened, indexes, reads_whole
 from tests.support.world import World
 
 pytestmark = pytest.mark.anyio
@@ -152,9 +153,15 @@ async def test_a_page_walks_its_index(store: PostgresStore, name: str, more: tup
         await tx.connection.execute(TODAY, world.workspace_id, campaign_id)
         await tx.connection.execute("ANALYZE")
         await tx.history.for_pages(10_000)
-        explained = await tx.connection.fetch(
-            f"EXPLAIN {load('call_table')[name]}", world.workspace_id, campaign_id, lowest, beyond, 50, *more
+        nodes = await flattened(
+            tx.connection,
+            f"EXPLAIN (FORMAT JSON) {load('call_table')[name]}",
+            world.workspace_id,
+            campaign_id,
+            lowest,
+            beyond,
+            50,
+            *more,
         )
-    text = "\n".join(line[0] for line in explained)
-    assert index in text, text
-    assert "Seq Scan on call" not in text, text
+    assert index in indexes(nodes)
+    assert not reads_whole(nodes, "call")

@@ -9,7 +9,7 @@ from ringoff.operations import agents, numbers, trunks
 from ringoff.operations.directory import directory, numbers_of
 from ringoff.store.postgres import PostgresStore
 from ringoff.store.sql_loader import load
-from tests.store.test_plans import plan
+from tests.support.plans import plan
 from tests.support.world import World
 
 pytestmark = pytest.mark.anyio

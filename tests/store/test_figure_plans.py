@@ -7,7 +7,8 @@ import pytest
 
 from ringoff.store.postgres import PostgresStore
 from ringoff.store.sql_loader import load
-from tests.store.test_plans import LAST_WEEK, YESTERDAY, plan
+from tests.store.test_plans import LAST_WEEK, YESTERDAY
+from tests.support.plans import plan
 from tests.support.world import World
 
 pytestmark = pytest.mark.anyio

@@ -4,8 +4,8 @@ import pytest
 
 from ringoff.store.postgres import PostgresStore
 from ringoff.store.sql_loader import load
-from tests.store.test_plans import kept_plan
 from tests.support.large_lists import contacts, upload
+from tests.support.plans import kept_plan
 from tests.support.world import World
 
 pytestmark = pytest.mark.anyio

@@ -142,7 +142,8 @@ async def test_indexes_that_were_built_beforehand_are_taken(empty_database_dsn: 
         for statement in built:
             await connection.execute(statement.replace("INDEX", "INDEX CONCURRENTLY"))
         before = await connection.fetch(BUILT)
-        await apply_migrations(connection)
+        # As far as the release before partitions, which gives their names to new ones.
+        await apply_migrations(connection, shipped_migrations()[:12])
         assert await connection.fetch(BUILT) == before
         assert len(before) == 2
     finally:

@@ -5,7 +5,6 @@ from itertools import product
 from typing import Any
 from uuid import UUID, uuid4
 
-import msgspec
 import pytest
 
 from ringoff.domain.call import CallStatus
@@ -13,6 +12,16 @@ from ringoff.domain.records import CallFilter
 from ringoff.store.history import count_statements, page_statement
 from ringoff.store.postgres import PostgresStore
 from ringoff.store.sql_loader import load
+from tests.support.plans import (
+    EARLIER_PARTITIONS,
+    flattened,
+    indexes,
+    kept_plan,
+    plan,
+    reads_whole,
+    tree,
+    without_autovacuum,
+)
 from tests.support.world import World
 
 pytestmark = pytest.mark.anyio
@@ -33,42 +42,14 @@ NARROWED_BY = {
 }
 
 
-async def plan(
-    store: PostgresStore, statement: str, *arguments: object, of_a_request: bool = False
-) -> list[dict[str, Any]]:
-    """Every node of the plan, flattened. Requests plan each time and may read a table; orders and loops may not."""
-    async with store.transaction() if of_a_request else store.dispatch_transaction() as tx:
-        [row] = await tx.connection.fetch(f"EXPLAIN (FORMAT JSON) {statement}", *arguments)
-    return flattened(row[0])
-
-
-async def kept_plan(store: PostgresStore, statement: str, arguments: str) -> list[dict[str, Any]]:
-    """The plan that a session keeps after a few runs, made without knowing the arguments."""
-    async with store.dispatch_transaction() as tx:
-        await tx.connection.execute("SET LOCAL plan_cache_mode = force_generic_plan")
-        await tx.connection.execute(f"PREPARE kept AS {statement}")
-        [row] = await tx.connection.fetch(f"EXPLAIN (FORMAT JSON) EXECUTE kept ({arguments})")
-        await tx.connection.execute("DEALLOCATE kept")
-    return flattened(row[0])
-
-
-def flattened(explained: str) -> list[dict[str, Any]]:
-    nodes: list[dict[str, Any]] = []
-
-    def walk(node: dict[str, Any]) -> None:
-        nodes.append(node)
-        for child in node.get("Plans", []):
-            walk(child)
-
-    walk(msgspec.json.decode(explained)[0]["Plan"])
-    return nodes
-
-
 YESTERDAY = """
     INSERT INTO call (
-        workspace_id, campaign_id, contact_id, epoch, called_number, status, last_attempt_at, ended_at
+        workspace_id, call_id, campaign_id, contact_id, epoch, called_number, status, last_attempt_at, ended_at
     )
-    SELECT $1, $2, n, 0, '+1303' || lpad(n::text, 7, '0'), 'completed', now(), now() FROM generate_series(1, 20000) AS n
+    SELECT $1, (left(ordered_uuid_floor(t.at)::text, 15) || right(gen_random_uuid()::text, 21))::uuid,
+        $2, n, 0, '+1303' || lpad(n::text, 7, '0'), 'completed', now(), now()
+    FROM generate_series(1, 20000) AS n
+    CROSS JOIN LATERAL (SELECT now() - make_interval(days => n % 80) AS at) t
 """
 LAST_WEEK = """
     INSERT INTO dial_attempt (
@@ -101,18 +82,14 @@ async def crowd(request: pytest.FixtureRequest, store: PostgresStore) -> World:
     world = await World.make(store)
     campaign_id = await world.campaign(["+12025550111"])
     async with store.transaction() as tx:
-        # Nobody else looks at the tables meanwhile.
-        await tx.connection.execute("ALTER TABLE call SET (autovacuum_enabled = off)")
+        await tx.connection.execute(EARLIER_PARTITIONS)
+        await without_autovacuum(tx.connection, "call")
         await tx.connection.execute(YESTERDAY, world.workspace_id, uuid4())
         await tx.connection.execute("ANALYZE")
         await tx.connection.execute(TODAY, world.workspace_id, campaign_id)
         if request.param == "fresh statistics":
             await tx.connection.execute("ANALYZE")
     return world
-
-
-def reads_whole(nodes: list[dict[str, Any]], table: str) -> bool:
-    return any(node["Node Type"] == "Seq Scan" and node.get("Relation Name") == table for node in nodes)
 
 
 def reads_too_much(nodes: list[dict[str, Any]]) -> list[str]:
@@ -124,10 +101,6 @@ def reads_too_much(nodes: list[dict[str, Any]]) -> list[str]:
         if node.get("Index Name") not in NARROWED_BY
         or NARROWED_BY[node["Index Name"]] not in node.get("Index Cond", "")
     ]
-
-
-def indexes(nodes: list[dict[str, Any]]) -> set[str]:
-    return {node["Index Name"] for node in nodes if "Index Name" in node}
 
 
 async def test_the_claim_walks_the_due_index_and_sorts_nothing(crowd: World) -> None:
@@ -258,12 +231,11 @@ async def test_what_is_on_the_wire_is_found_by_small_indexes(crowd: World) -> No
 async def test_a_preview_counts_in_indexes_alone(crowd: World, level: str) -> None:
     of = (crowd.campaigns[0], None) if level == "campaign" else (None, crowd.agent_id)
     nodes = await plan(crowd.store, COVERAGE["open_by_campaign"], crowd.workspace_id, *of, of_a_request=True)
-    calls = [(node["Node Type"], node.get("Index Name")) for node in nodes if node.get("Relation Name") == "call"]
-    assert sorted(calls, key=str) == [
+    assert {(node["Node Type"], node.get("Index Name")) for node in nodes if node.get("Relation Name") == "call"} == {
         ("Index Only Scan", "call_due"),
         ("Index Only Scan", "call_in_retry"),
         ("Index Only Scan", "call_ongoing"),
-    ]
+    }
 
 
 async def test_who_shows_a_number_is_looked_for_among_what_is_open(crowd: World) -> None:
@@ -276,8 +248,8 @@ async def test_who_shows_a_number_is_looked_for_among_what_is_open(crowd: World)
 
 async def test_who_shows_a_pool_is_found_among_what_is_open(crowd: World) -> None:
     nodes = await plan(crowd.store, COVERAGE["pool_shows"], crowd.workspace_id, uuid4(), of_a_request=True)
-    of_calls = [(node["Node Type"], node.get("Index Name")) for node in nodes if node.get("Relation Name") == "call"]
-    assert sorted(of_calls, key=str) == [("Index Only Scan", "call_due"), ("Index Only Scan", "call_ongoing")]
+    of_calls = {(node["Node Type"], node.get("Index Name")) for node in nodes if node.get("Relation Name") == "call"}
+    assert of_calls == {("Index Only Scan", "call_due"), ("Index Only Scan", "call_ongoing")}
 
 
 async def test_a_page_of_a_receipt_reads_no_more_than_it_shows(crowd: World) -> None:
@@ -312,7 +284,7 @@ async def test_a_callback_finds_its_attempt(crowd: World) -> None:
 async def history(crowd: World) -> World:
     """An attempt of last week for each call that has ended, one in a hundred of unknown fate."""
     async with crowd.store.transaction() as tx:
-        await tx.connection.execute("ALTER TABLE dial_attempt SET (autovacuum_enabled = off)")
+        await without_autovacuum(tx.connection, "dial_attempt")
         await tx.connection.execute(LAST_WEEK, crowd.workspace_id, crowd.trunk_id)
         await tx.connection.execute("ANALYZE dial_attempt")
     return crowd
@@ -389,17 +361,16 @@ async def test_a_page_of_the_history_and_its_total_read_no_more_than_they_show(
             page = page_statement(crowd.workspace_id, wanted, is_fenced=is_fenced)
             counts = count_statements(crowd.workspace_id, wanted, 10_001, is_fenced=is_fenced)
             for statement, *arguments in (page, *counts):
-                explained = await tx.connection.fetchval(f"EXPLAIN (FORMAT JSON) {statement}", *arguments)
-                assert unbounded_reads(msgspec.json.decode(explained)[0]["Plan"]) == [], wanted
+                top = await tree(tx.connection, f"EXPLAIN (FORMAT JSON) {statement}", *arguments)
+                assert unbounded_reads(top) == [], wanted
 
 
 async def test_rows_of_the_history_are_shown_by_their_keys(crowd: World) -> None:
     async with crowd.store.snapshot() as tx:
         await tx.history.for_pages(10_000)
         ids = [uuid4() for _ in range(100)]
-        explained = await tx.connection.fetchval(
-            f"EXPLAIN (FORMAT JSON) {load('history')['shown']}", crowd.workspace_id, ids
+        nodes = await flattened(
+            tx.connection, f"EXPLAIN (FORMAT JSON) {load('history')['shown']}", crowd.workspace_id, ids
         )
-    nodes = flattened(explained)
     assert {"call_pkey", "contact_pkey"} <= indexes(nodes)
     assert not [table for table in ("call", "contact", "dial_attempt") if reads_whole(nodes, table)]

@@ -11,8 +11,9 @@ from ringoff.domain.termination import Selector
 from ringoff.operations.terminations import terminate
 from ringoff.store.postgres import PostgresStore
 from ringoff.store.sql_loader import load
-from tests.store.test_plans import YESTERDAY, kept_plan, plan
+from tests.store.test_plans import YESTERDAY
 from tests.support.carriers import ScriptedCarrier
+from tests.support.plans import kept_plan, plan
 from tests.support.world import World
 
 pytestmark = pytest.mark.anyio

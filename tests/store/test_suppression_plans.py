@@ -4,7 +4,8 @@ import pytest
 
 from ringoff.store.postgres import PostgresStore
 from ringoff.store.sql_loader import load
-from tests.store.test_plans import LISTED, flattened, kept_plan, plan
+from tests.store.test_plans import LISTED
+from tests.support.plans import flattened, kept_plan, plan
 from tests.support.world import World
 
 pytestmark = pytest.mark.anyio
@@ -33,10 +34,13 @@ async def test_a_count_for_a_page_ends_where_it_is_told(store: PostgresStore) ->
     world = await World.make(store)
     async with world.store.transaction() as tx:
         await tx.connection.execute(LISTED, world.workspace_id)
-        [row] = await tx.connection.fetch(
-            f"EXPLAIN (ANALYZE, FORMAT JSON, TIMING OFF) {SQL['count_up_to']}", world.workspace_id, 100
+        nodes = await flattened(
+            tx.connection,
+            f"EXPLAIN (ANALYZE, FORMAT JSON, TIMING OFF) {SQL['count_up_to']}",
+            world.workspace_id,
+            100,
         )
         assert await tx.suppressions.count_up_to(world.workspace_id, 100) == 100
         assert await tx.suppressions.count_up_to(world.workspace_id, 10_000) == 5_000
-    [read] = [node for node in flattened(row[0]) if node.get("Relation Name") == "suppression"]
+    [read] = [node for node in nodes if node.get("Relation Name") == "suppression"]
     assert read["Actual Rows"] == 100

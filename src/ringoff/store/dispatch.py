@@ -298,6 +298,7 @@ class PostgresDispatch:
         await self._connection.fetchval(_MARK)
 
     async def prune(self, outbox_keep_h: int, count_max: int) -> int:
+        await self._connection.execute(_UPKEEP["steer"])
         event_count = await self._connection.fetchval(_UPKEEP["prune_outbox"], count_max, outbox_keep_h)
         statuses = [
             await self._connection.execute(_UPKEEP["prune_pace_grants"], count_max),

@@ -21,7 +21,7 @@ FOR NO KEY UPDATE OF t SKIP LOCKED
 
 -- name: sweep_campaign_ongoing
 WITH covered AS MATERIALIZED (
-    SELECT c.ctid AS place
+    SELECT c.call_id
     FROM call c
     WHERE c.campaign_id = $2 AND c.epoch = $3 AND c.status = 'ongoing' AND NOT c.retry_barred
       -- As for the pending: behind an older number fence it belongs to that order.
@@ -38,14 +38,16 @@ WITH covered AS MATERIALIZED (
 )
 UPDATE call c
 SET retry_barred = true, termination_id = $1
-WHERE c.ctid = ANY(ARRAY(SELECT v.place FROM covered v))
+WHERE c.workspace_id = $4 AND c.call_id = ANY(ARRAY(SELECT v.call_id FROM covered v))
+  AND c.call_id >= (SELECT v.call_id FROM covered v ORDER BY v.call_id LIMIT 1)
+  AND c.call_id <= (SELECT v.call_id FROM covered v ORDER BY v.call_id DESC LIMIT 1)
 
 -- name: sweep_campaign
 -- SKIP LOCKED: a row that somebody holds is left for the next batch, so the sweeper never waits and never crosses locks.
--- By place (ctid): the rows were locked a moment ago and need no second search; it takes no statistics to find them.
+-- By id, and from the first id to the last, which leaves few partitions. Never by place (ctid): each partition has its own first row.
 -- A call that an older number fence covers belongs to that order: its sweep takes it.
 WITH batch AS MATERIALIZED (
-    SELECT c.ctid AS place
+    SELECT c.call_id
     FROM call c
     WHERE c.campaign_id = $2 AND c.epoch = $3 AND c.status IN ('registered', 'retry')
       AND NOT EXISTS (
@@ -68,7 +70,9 @@ WITH batch AS MATERIALIZED (
         next_attempt_at = NULL,
         ended_at = f.raised_at
     FROM campaign_fence f
-    WHERE c.ctid = ANY(ARRAY(SELECT b.place FROM batch b))
+    WHERE c.workspace_id = $1 AND c.call_id = ANY(ARRAY(SELECT b.call_id FROM batch b))
+      AND c.call_id >= (SELECT b.call_id FROM batch b ORDER BY b.call_id LIMIT 1)
+      AND c.call_id <= (SELECT b.call_id FROM batch b ORDER BY b.call_id DESC LIMIT 1)
       AND f.workspace_id = $1 AND f.campaign_id = $2 AND f.epoch = $3
     RETURNING c.workspace_id, c.call_id, c.campaign_id, c.sub_status, c.last_attempt_at IS NULL AS was_registered
 ), tallied AS (
@@ -101,10 +105,10 @@ SELECT
 -- name: sweep_numbers_ongoing
 -- Through the live attempts, which the channels bound: the numbers may have very many pending calls, and every batch looks.
 WITH covered AS MATERIALIZED (
-    SELECT c.place
+    SELECT c.call_id
     FROM dial_attempt a
     CROSS JOIN LATERAL (
-        SELECT o.ctid AS place, o.campaign_id, o.epoch, o.called_number, o.status, o.retry_barred, o.registered_xid
+        SELECT o.call_id, o.campaign_id, o.epoch, o.called_number, o.status, o.retry_barred, o.registered_xid
         FROM call o
         WHERE o.workspace_id = a.workspace_id AND o.call_id = a.call_id
         OFFSET 0
@@ -128,22 +132,26 @@ WITH covered AS MATERIALIZED (
       AND (n.agent_id IS NULL OR n.agent_id = k.agent_id)
       AND pg_visible_in_snapshot(c.registered_xid, n.registered_in)
 ), locked AS MATERIALIZED (
-    SELECT c.ctid AS place, c.status
+    SELECT c.call_id, c.status
     FROM call c
-    WHERE c.ctid = ANY(ARRAY(SELECT v.place FROM covered v))
+    WHERE c.workspace_id = $1 AND c.call_id = ANY(ARRAY(SELECT v.call_id FROM covered v))
+      AND c.call_id >= (SELECT v.call_id FROM covered v ORDER BY v.call_id LIMIT 1)
+      AND c.call_id <= (SELECT v.call_id FROM covered v ORDER BY v.call_id DESC LIMIT 1)
     FOR UPDATE SKIP LOCKED
 )
 UPDATE call c
 SET retry_barred = true, termination_id = $2
-WHERE c.ctid = ANY(ARRAY(SELECT l.place FROM locked l WHERE l.status = 'ongoing'))
+WHERE c.workspace_id = $1 AND c.call_id = ANY(ARRAY(SELECT l.call_id FROM locked l WHERE l.status = 'ongoing'))
+  AND c.call_id >= (SELECT l.call_id FROM locked l ORDER BY l.call_id LIMIT 1)
+  AND c.call_id <= (SELECT l.call_id FROM locked l ORDER BY l.call_id DESC LIMIT 1)
 
 -- name: sweep_numbers
 -- A call that an older campaign fence covers belongs to that order: its sweep takes it.
 WITH batch AS MATERIALIZED (
-    SELECT c.place
+    SELECT c.call_id
     FROM number_fence n
     CROSS JOIN LATERAL (
-        SELECT o.ctid AS place, o.campaign_id, o.epoch, o.status, o.registered_xid
+        SELECT o.call_id, o.campaign_id, o.epoch, o.status, o.registered_xid
         FROM call o
         WHERE o.workspace_id = $1 AND o.called_number = n.called_number
           AND o.status IN ('registered', 'retry', 'ongoing')
@@ -166,9 +174,11 @@ WITH batch AS MATERIALIZED (
       )
     LIMIT $3
 ), locked AS MATERIALIZED (
-    SELECT c.ctid AS place, c.status
+    SELECT c.call_id, c.status
     FROM call c
-    WHERE c.ctid = ANY(ARRAY(SELECT b.place FROM batch b))
+    WHERE c.workspace_id = $1 AND c.call_id = ANY(ARRAY(SELECT b.call_id FROM batch b))
+      AND c.call_id >= (SELECT b.call_id FROM batch b ORDER BY b.call_id LIMIT 1)
+      AND c.call_id <= (SELECT b.call_id FROM batch b ORDER BY b.call_id DESC LIMIT 1)
     FOR UPDATE SKIP LOCKED
 ), swept AS (
     UPDATE call c
@@ -177,7 +187,10 @@ WITH batch AS MATERIALIZED (
         termination_id = $2,
         next_attempt_at = NULL,
         ended_at = (SELECT min(n.raised_at) FROM number_fence n WHERE n.workspace_id = $1 AND n.termination_id = $2)
-    WHERE c.ctid = ANY(ARRAY(SELECT l.place FROM locked l WHERE l.status IN ('registered', 'retry')))
+    WHERE c.workspace_id = $1
+      AND c.call_id = ANY(ARRAY(SELECT l.call_id FROM locked l WHERE l.status IN ('registered', 'retry')))
+      AND c.call_id >= (SELECT l.call_id FROM locked l ORDER BY l.call_id LIMIT 1)
+      AND c.call_id <= (SELECT l.call_id FROM locked l ORDER BY l.call_id DESC LIMIT 1)
     RETURNING c.workspace_id, c.call_id, c.campaign_id, c.epoch, c.last_attempt_at IS NULL AS was_registered
 ), tallied AS (
     INSERT INTO tally_step (workspace_id, campaign_id, epoch, begun_count, cancelled_count)

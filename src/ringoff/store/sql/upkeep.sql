@@ -1,4 +1,9 @@
--- What nobody needs any more, deleted in bounded batches.
+-- What nobody needs any more, deleted in bounded batches. By place (ctid) only where a table has no partitions: each partition has its
+-- own first row.
+
+-- name: steer
+-- A batch of keys is looked up key by key, in one partition each; a plan that hashes or merges reads all of them.
+SELECT set_config('enable_hashjoin', 'off', true), set_config('enable_mergejoin', 'off', true)
 
 -- name: prune_pace_grants
 -- As far back as the slowest trunk, slowed to half, can still look.
@@ -13,21 +18,22 @@ WHERE ctid = ANY(ARRAY(
 
 -- name: prune_outbox
 -- With an event goes what the log says of its deliveries.
-WITH gone AS (
-    DELETE FROM outbox_event
-    WHERE ctid = ANY(ARRAY(
-        SELECT e.ctid
-        FROM outbox_event e
-        WHERE e.created_at < statement_timestamp() - make_interval(hours => $2)
-          AND NOT EXISTS (
-              SELECT FROM webhook_delivery d
-              JOIN event_subscription s ON s.workspace_id = d.workspace_id AND s.subscription_id = d.subscription_id
-              WHERE d.workspace_id = e.workspace_id AND d.event_id = e.event_id AND d.state = 'pending'
-          )
-        ORDER BY e.created_at
-        LIMIT $1
-    ))
-    RETURNING workspace_id, event_id
+WITH old AS MATERIALIZED (
+    SELECT e.workspace_id, e.event_id
+    FROM outbox_event e
+    WHERE e.created_at < statement_timestamp() - make_interval(hours => $2)
+      AND NOT EXISTS (
+          SELECT FROM webhook_delivery d
+          JOIN event_subscription s ON s.workspace_id = d.workspace_id AND s.subscription_id = d.subscription_id
+          WHERE d.workspace_id = e.workspace_id AND d.event_id = e.event_id AND d.state = 'pending'
+      )
+    ORDER BY e.created_at
+    LIMIT $1
+), gone AS (
+    DELETE FROM outbox_event e
+    USING old o
+    WHERE e.workspace_id = o.workspace_id AND e.event_id = o.event_id
+    RETURNING e.workspace_id, e.event_id
 ), unlogged AS (
     DELETE FROM webhook_delivery d
     USING gone g, event_subscription s
@@ -77,10 +83,8 @@ WITH RECURSIVE known AS (
         ORDER BY d.workspace_id, d.subscription_id
         LIMIT 1
     ) n
-)
-DELETE FROM webhook_delivery
-WHERE ctid = ANY(ARRAY(
-    SELECT d.ctid
+), old AS MATERIALIZED (
+    SELECT d.workspace_id, d.subscription_id, d.event_id
     FROM known k
     JOIN webhook_delivery d ON d.workspace_id = k.workspace_id AND d.subscription_id = k.subscription_id
     WHERE NOT EXISTS (
@@ -88,7 +92,10 @@ WHERE ctid = ANY(ARRAY(
         WHERE s.workspace_id = k.workspace_id AND s.subscription_id = k.subscription_id
     )
     LIMIT $1
-))
+)
+DELETE FROM webhook_delivery d
+USING old o
+WHERE d.workspace_id = o.workspace_id AND d.subscription_id = o.subscription_id AND d.event_id = o.event_id
 
 -- name: prune_seconds
 DELETE FROM workspace_second

@@ -1,0 +1,89 @@
+"""Plans of PostgreSQL, with the names of the tables and indexes that a partition belongs to instead of its own."""
+
+from typing import Any
+
+import msgspec
+
+from ringoff.store.connection import Connection
+from ringoff.store.postgres import PostgresStore
+
+ROOTS = """
+    SELECT c.relname, pg_partition_root(c.oid)::regclass::text AS root FROM pg_class c WHERE c.relispartition
+"""
+LEAVES = """
+    SELECT format('ALTER TABLE %I SET (autovacuum_enabled = off)', c.relname)
+    FROM pg_class c
+    WHERE c.relkind = 'r' AND (c.relname = $1 OR (c.relispartition AND pg_partition_root(c.oid)::regclass::text = $1))
+"""
+# A month for each of the three before this one, as if nothing had been dropped yet.
+EARLIER_PARTITIONS = """
+    SELECT make_partition(t.name, p.at, next_period(p.at))
+    FROM partitioned_tables() t
+    CROSS JOIN LATERAL (
+        SELECT period_floor(now() - make_interval(months => n)) AS at FROM generate_series(1, 3) AS n
+    ) p
+"""
+
+
+async def without_autovacuum(connection: Connection, table: str) -> None:
+    """Nobody else looks at the table, or at its partitions, meanwhile."""
+    for row in await connection.fetch(LEAVES, table):
+        await connection.execute(row[0])
+
+
+async def plan(
+    store: PostgresStore, statement: str, *arguments: object, of_a_request: bool = False
+) -> list[dict[str, Any]]:
+    """Every node of the plan, flattened. Requests plan each time and may read a table; orders and loops may not."""
+    async with store.transaction() if of_a_request else store.dispatch_transaction() as tx:
+        return await flattened(tx.connection, f"EXPLAIN (FORMAT JSON) {statement}", *arguments)
+
+
+async def kept_plan(store: PostgresStore, statement: str, arguments: str) -> list[dict[str, Any]]:
+    """The plan that a session keeps after a few runs, made without knowing the arguments."""
+    async with store.dispatch_transaction() as tx:
+        await tx.connection.execute("SET LOCAL plan_cache_mode = force_generic_plan")
+        await tx.connection.execute(f"PREPARE kept AS {statement}")
+        nodes = await flattened(tx.connection, f"EXPLAIN (FORMAT JSON) EXECUTE kept ({arguments})")
+        await tx.connection.execute("DEALLOCATE kept")
+    return nodes
+
+
+async def flattened(connection: Connection, explain: str, *arguments: object) -> list[dict[str, Any]]:
+    """Every node of what an EXPLAIN (FORMAT JSON) answers."""
+    nodes: list[dict[str, Any]] = []
+
+    def walk(node: dict[str, Any]) -> None:
+        nodes.append(node)
+        for child in node.get("Plans", []):
+            walk(child)
+
+    walk(await tree(connection, explain, *arguments))
+    return nodes
+
+
+async def tree(connection: Connection, explain: str, *arguments: object) -> dict[str, Any]:
+    """The top node of what an EXPLAIN (FORMAT JSON) answers."""
+    top: dict[str, Any] = msgspec.json.decode(await connection.fetchval(explain, *arguments))[0]["Plan"]
+    roots = {row["relname"]: row["root"] for row in await connection.fetch(ROOTS)}
+
+    def rename(node: dict[str, Any]) -> None:
+        for key in ("Relation Name", "Index Name"):
+            if key in node:
+                node[f"Own {key}"] = node[key]
+                node[key] = roots.get(node[key], node[key])
+        for child in node.get("Plans", []):
+            rename(child)
+
+    rename(top)
+    return top
+
+
+def reads_whole(nodes: list[dict[str, Any]], table: str) -> bool:
+    """Whether the table, or one of its partitions, is read from end to end."""
+    return any(node["Node Type"] == "Seq Scan" and node.get("Relation Name") == table for node in nodes)
+
+
+def indexes(nodes: list[dict[str, Any]]) -> set[str]:
+    """The names that the indexes of a plan have at their table."""
+    return {node["Index Name"] for node in nodes if "Index Name" in node}
