@@ -126,7 +126,7 @@ async def test_the_claim_walks_the_due_index_and_sorts_nothing(crowd: World) -> 
 
 
 async def test_looking_for_work_reads_one_entry_of_the_due_index(crowd: World) -> None:
-    nodes = await plan(crowd.store, DISPATCH["work"], None)
+    nodes = await plan(crowd.store, DISPATCH["work"], None, [])
     assert "call_due" in indexes(nodes)
     assert not reads_whole(nodes, "call")
 
