@@ -85,7 +85,7 @@ def _words(error: RingoffError | OSError) -> str:
 
 @app.command(group=_HERE)
 def up(*, host: str | None = None, port: int | None = None, data_dir: Path | None = None, demo: bool = False) -> int:
-    """Run everything in one process: database, HTTP server, dialling.
+    """Run everything in one process: database, HTTP server, dialling, webhooks.
 
     Parameters
     ----------
@@ -106,8 +106,27 @@ def up(*, host: str | None = None, port: int | None = None, data_dir: Path | Non
 
 
 @app.command(group=_HERE)
+def serve(*, host: str | None = None, port: int | None = None, data_dir: Path | None = None) -> int:
+    """Run the API and the dashboard, beside processes that dial and deliver.
+
+    Parameters
+    ----------
+    host
+        Address to listen on (RINGOFF_HOST, 127.0.0.1).
+    port
+        Port to listen on (RINGOFF_PORT, 8080).
+    data_dir
+        Directory of the embedded PostgreSQL to attach to, unless RINGOFF_DATABASE_URL is set.
+    """
+    settings = _settings({"host": host, "port": None if port is None else str(port), "data_dir": _text(data_dir)})
+    from ringoff.wiring import run_serve
+
+    return _run(run_serve(settings, say=_say))
+
+
+@app.command(group=_HERE)
 def dispatch(*, data_dir: Path | None = None) -> int:
-    """Run the dialling loops and the delivery of webhooks, beside a server on the same database.
+    """Run the dialling loops: any number of processes, on any host, on one database.
 
     Parameters
     ----------
@@ -118,6 +137,21 @@ def dispatch(*, data_dir: Path | None = None) -> int:
     from ringoff.wiring import run_dispatch
 
     return _run(run_dispatch(settings, say=_say))
+
+
+@app.command(group=_HERE)
+def deliver(*, data_dir: Path | None = None) -> int:
+    """Run the delivery of webhooks: any number of processes, on any host, on one database.
+
+    Parameters
+    ----------
+    data_dir
+        Directory of the embedded PostgreSQL to attach to, unless RINGOFF_DATABASE_URL is set.
+    """
+    settings = _settings({"data_dir": _text(data_dir)})
+    from ringoff.wiring import run_deliver
+
+    return _run(run_deliver(settings, say=_say))
 
 
 @key_app.command(name="create")

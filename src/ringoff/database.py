@@ -2,14 +2,15 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import structlog
 
 from ringoff.clock import SystemClock
-from ringoff.domain.errors import MigrationRefused
+from ringoff.domain.errors import DatabaseUnavailable, MigrationRefused
+from ringoff.ports import Clock
 from ringoff.settings import Settings
 from ringoff.store.cluster import settle_in
 from ringoff.store.connection import Connection
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger()
 
+_PAUSE_MIN_S: Final = 0.25
+_PAUSE_MAX_S: Final = 5.0
+
 
 @dataclass(frozen=True, slots=True)
 class OpenedStore:
@@ -31,16 +35,33 @@ class OpenedStore:
     postgres: "EmbeddedPostgres | None"
 
 
+class StoppedWaiting(Exception):
+    """This process was asked to stop before the database answered."""
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long a process waits for a database that cannot be reached when it starts."""
+
+    clock: Clock
+    stopping: asyncio.Event
+    wait_s: float
+
+
 @asynccontextmanager
-async def opened_store(settings: Settings, *, contracts_its_own: bool = False) -> AsyncIterator[OpenedStore]:
-    """Ready for work. ``contracts_its_own``: an embedded database is contracted too when no other version is there."""
+async def opened_store(
+    settings: Settings, *, contracts_its_own: bool = False, patience: Patience | None = None
+) -> AsyncIterator[OpenedStore]:
+    """Ready for work. ``contracts_its_own``: an embedded database is contracted too when no other version is there.
+
+    ``DatabaseUnavailable`` when it cannot be reached, at once or when ``patience`` is over; ``StoppedWaiting``.
+    """
     async with running_database(settings) as (dsn, postgres):
-        connection = await connect_once(dsn)
-        try:
-            await migrate_at_start(connection, settings, contract=contracts_its_own and postgres is not None)
-        finally:
-            await connection.close()
-        store = await connect_store(dsn, settings)
+        contract = contracts_its_own and postgres is not None
+        if patience is None:
+            store = await _migrated_store(dsn, settings, contract=contract)
+        else:
+            store = await _awaited_store(dsn, settings, patience, contract=contract)
         try:
             async with _watched_from_aside(store, settings):
                 yield OpenedStore(store, postgres)
@@ -60,6 +81,34 @@ async def _watched_from_aside(store: PostgresStore, settings: Settings) -> Async
     finally:
         watch.cancel()
         await asyncio.gather(watch, return_exceptions=True)
+
+
+async def _awaited_store(dsn: str, settings: Settings, patience: Patience, *, contract: bool) -> PostgresStore:
+    give_up_at = patience.clock.monotonic() + patience.wait_s
+    pause_s = _PAUSE_MIN_S
+    while True:
+        try:
+            return await _migrated_store(dsn, settings, contract=contract)
+        except DatabaseUnavailable as error:
+            left_s = give_up_at - patience.clock.monotonic()
+            if left_s <= 0:
+                raise
+            log.warning("starting waits for the database", reason=error.message, at_most_s=round(left_s, 1))
+        with suppress(TimeoutError):
+            async with asyncio.timeout(min(pause_s, left_s)):
+                await patience.stopping.wait()
+        if patience.stopping.is_set():
+            raise StoppedWaiting
+        pause_s = min(2 * pause_s, _PAUSE_MAX_S)
+
+
+async def _migrated_store(dsn: str, settings: Settings, *, contract: bool) -> PostgresStore:
+    connection = await connect_once(dsn)
+    try:
+        await migrate_at_start(connection, settings, contract=contract)
+    finally:
+        await connection.close()
+    return await connect_store(dsn, settings)
 
 
 async def connect_store(dsn: str, settings: Settings) -> PostgresStore:

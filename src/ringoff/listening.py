@@ -1,6 +1,7 @@
 """Listening for HTTP: sockets that are bound before anything starts, and servers that leave signals to us."""
 
 import asyncio
+import math
 import socket
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -17,8 +18,9 @@ _FINISH_RESPONSES_S: Final = 1
 class Server(uvicorn.Server):
     """Tells when it accepts requests, and leaves signals to us."""
 
-    def __init__(self, app: ASGIApp) -> None:
-        super().__init__(_config(app))
+    def __init__(self, app: ASGIApp, drain_s: float = _FINISH_RESPONSES_S) -> None:
+        """``drain_s``: how long requests in flight may take to end, from ``should_exit`` on."""
+        super().__init__(_config(app, drain_s))
         self.accepting = asyncio.Event()
 
     @contextmanager
@@ -69,7 +71,7 @@ def url_of(listening: socket.socket) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
-def _config(app: ASGIApp) -> uvicorn.Config:
+def _config(app: ASGIApp, drain_s: float) -> uvicorn.Config:
     return uvicorn.Config(
         app,
         http="httptools",
@@ -78,5 +80,5 @@ def _config(app: ASGIApp) -> uvicorn.Config:
         access_log=False,  # the application writes its own, with the request's id
         log_config=None,
         server_header=False,
-        timeout_graceful_shutdown=_FINISH_RESPONSES_S,
+        timeout_graceful_shutdown=math.ceil(drain_s),
     )

@@ -235,6 +235,9 @@ class WebhookStore(Protocol):
         """The oldest undelivered event of each call, if it is due, leased: nobody else tries it before then."""
 
     async def record(self, of: OpenSubscription, outcomes: Sequence[TryOutcome]) -> None: ...
+    async def give_back(self, of: OpenSubscription, deliveries: Sequence[Delivery]) -> None:
+        """Claimed, and given up without an answer: due at once, and the try does not count."""
+
     async def succeeded(self, of: OpenSubscription) -> None: ...
     async def failed(self, of: OpenSubscription, count: int, count_max: int, lasting_s: float, alarm: str) -> bool:
         """Count failures in a row; whether that has paused the subscription."""

@@ -115,6 +115,7 @@ class Settings:
     data_dir: Path = field(metadata={"read": _path})
     database_url: str | None = _setting(None, _url)
     migrate: str = _setting("auto", _word("auto", "never"))
+    start_wait_s: float = _setting(60.0, _real(0, 86_400))
     host: str = _setting("127.0.0.1", _text)
     port: int = _setting(8080, _whole(0, 65_535))
     metrics_port: int | None = _setting(None, _whole(0, 65_535))

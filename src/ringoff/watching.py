@@ -8,13 +8,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import structlog
+from starlette.types import ASGIApp, Receive, Scope, Send
 
-from ringoff.api.monitoring import create_monitoring_app
-from ringoff.listening import bound_socket, serve_until_stopped
+from ringoff.api.monitoring import create_monitoring_app, create_waiting_app
+from ringoff.listening import bound_socket
 from ringoff.observability.counting import Counting
 from ringoff.observability.metrics import Metrics
 from ringoff.observer_port import Observer
 from ringoff.ports import Clock, Store
+from ringoff.readiness import Readiness
 from ringoff.settings import Settings
 
 if TYPE_CHECKING:
@@ -55,10 +57,27 @@ def metrics_socket(settings: Settings) -> Iterator[socket.socket | None]:
         yield listening
 
 
-async def show(watch: Watch, store: Store, clock: Clock, listening: socket.socket, stopping: asyncio.Event) -> None:
-    """Serve ``/metrics`` and health on a port of their own, until the event."""
-    app = create_monitoring_app(store=store, clock=clock, metrics=watch.metrics, observer=watch.observer)
-    await serve_until_stopped(app, listening, stopping)
+class Lookout:
+    """``/metrics`` and health on a port of their own: what is known without the database, until there is one."""
+
+    def __init__(self, watch: Watch, clock: Clock, readiness: Readiness) -> None:
+        self._watch = watch
+        self._clock = clock
+        self._readiness = readiness
+        self._app: ASGIApp = create_waiting_app(watch.metrics, readiness)
+
+    def opened(self, store: Store) -> None:
+        """From now on the database is asked, too."""
+        self._app = create_monitoring_app(
+            store=store,
+            clock=self._clock,
+            metrics=self._watch.metrics,
+            observer=self._watch.observer,
+            readiness=self._readiness,
+        )
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self._app(scope, receive, send)
 
 
 def _tracing(settings: Settings, counting: Counting, clock: Clock) -> "Tracing | None":

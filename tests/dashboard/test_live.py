@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from ringoff.dashboard import live as live_pages
-from ringoff.dashboard.live import STREAMS_MAX, STREAMS_OF_GROUP_MAX, Broadcaster, event
+from ringoff.dashboard.live import NO_MORE, STREAMS_MAX, STREAMS_OF_GROUP_MAX, Broadcaster, event
 from ringoff.domain.errors import DatabaseUnavailable, TooLarge
 from tests.dashboard.visitor import Visitor
 from tests.support.virtual_clock import VirtualClock
@@ -49,6 +49,17 @@ async def test_what_has_not_changed_is_not_told_again() -> None:
         figures.words = "two"
         await live.tick()
         assert tab.get_nowait() == b"data: two\n\n"
+
+
+async def test_a_process_that_stops_ends_its_streams() -> None:
+    live, figures = Broadcaster(VirtualClock()), Figures()
+    async with live.subscribed("a", figures.render) as slow:
+        await live.tick()
+        live.close()
+        await live.tick()
+        assert (slow.get_nowait(), slow.empty()) == (NO_MORE, True)
+    async with live.subscribed("a", figures.render) as late:
+        assert late.get_nowait() == NO_MORE
 
 
 async def test_a_topic_that_hangs_is_named_and_the_others_go_on() -> None:

@@ -42,7 +42,7 @@ VALUES: Mapping[str, set[str]] = {
     "target": {"subscription", "callback"},
     "status": {"2xx", "3xx", "4xx", "5xx", "scheduled", "ongoing", "paused"},
     "pool": {"requests", "keys", "orders", "dispatch"},
-    "route": {"/metrics", "/healthz", "/readyz"},
+    "route": {"/metrics", "/healthz", "/livez", "/readyz"},
 }
 """What a condition on a label may ask for: the whole of it, where it is a closed list."""
 

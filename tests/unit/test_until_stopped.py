@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from ringoff.wiring import until_stopped
+from ringoff.process import until_stopped
 from tests.support.virtual_clock import VirtualClock
 
 pytestmark = pytest.mark.anyio

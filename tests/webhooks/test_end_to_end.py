@@ -1,4 +1,4 @@
-"""From an event in the database to a real socket: signed, in order, by `ringoff dispatch` alone too."""
+"""From an event in the database to a real socket: signed, in order, by `ringoff deliver` alone too."""
 
 import asyncio
 import os
@@ -93,7 +93,7 @@ async def test_what_arrives_is_signed_and_a_refusal_is_tried_again_before_later_
         assert headers["webhook-signature"] == signed["webhook-signature"]
 
 
-async def test_a_dispatcher_process_delivers_too(store: PostgresStore, database_dsn: str, tmp_path: Path) -> None:
+async def test_a_process_that_only_delivers(store: PostgresStore, database_dsn: str, tmp_path: Path) -> None:
     async with endpoint() as subscriber:
         world, _ = await hooked(store, subscriber.port)
         await write_events(world, FIRST, SECOND)
@@ -101,7 +101,7 @@ async def test_a_dispatcher_process_delivers_too(store: PostgresStore, database_
             sys.executable,
             "-m",
             "ringoff.cli",
-            "dispatch",
+            "deliver",
             env=os.environ
             | {
                 "RINGOFF_DATABASE_URL": database_dsn,

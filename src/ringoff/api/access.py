@@ -13,7 +13,7 @@ from ringoff.ports import Clock
 
 REQUEST_ID_HEADER: Final = b"x-request-id"
 _GIVEN_ID: Final = re.compile(rb"[A-Za-z0-9._-]{1,64}")
-_QUIET_PATHS: Final = frozenset({"/healthz", "/readyz", "/metrics"})
+_QUIET_PATHS: Final = frozenset({"/healthz", "/livez", "/readyz", "/metrics"})
 _log = structlog.get_logger("ringoff.access")
 
 

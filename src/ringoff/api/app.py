@@ -57,6 +57,7 @@ from ringoff.observability.metrics import Metrics
 from ringoff.observability.scrape import Scrape
 from ringoff.observer_port import NOBODY, Observer
 from ringoff.ports import Clock, Store
+from ringoff.readiness import Readiness
 from ringoff.telephony.kinds import REAL_KINDS, read_no_config
 
 __all__ = ["DEFAULT_DRIVERS", "ApiLimits", "create_app", "operations"]
@@ -125,10 +126,11 @@ def create_app(
     metrics: Metrics | None = None,
     observer: Observer = NOBODY,
     shows_metrics: bool = True,
+    readiness: Readiness | None = None,
     pages: Callable[[Services], Sequence[Route]] | None = None,
 ) -> Starlette:
     """Put the application together. ``drivers`` are the carriers that a new trunk may name; ``pages`` the dashboard."""
-    services = Services(store, clock, limits, drivers, observer)
+    services = Services(store, clock, limits, drivers, observer, readiness or Readiness())
     app = Starlette(
         routes=[*routes_of(services, operations()), *carrier_routes(services), *(pages(services) if pages else ())],
         middleware=[Middleware(RequestLog, clock=clock, observer=observer)],

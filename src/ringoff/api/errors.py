@@ -14,6 +14,7 @@ from ringoff.domain.errors import (
     MigrationRefused,
     NotFound,
     NothingTerminable,
+    NotReady,
     RingoffError,
     SerializationConflict,
     TooLarge,
@@ -34,6 +35,7 @@ STATUS_BY_ERROR: Final[dict[type[RingoffError], int]] = {
     DatabaseUnavailable: 503,
     SerializationConflict: 503,
     MigrationRefused: 503,
+    NotReady: 503,
 }
 RETRY_AFTER_S: Final = "1"
 INVALID_CREDENTIALS: Final = "Invalid credentials"

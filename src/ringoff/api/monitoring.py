@@ -9,13 +9,16 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from ringoff.api.access import RequestLog
+from ringoff.api.errors import ErrorShape, plain_response
 from ringoff.api.native import health
 from ringoff.api.routing import PATH_TEMPLATE, routes_of
 from ringoff.api.services import ApiLimits, Services
+from ringoff.domain.errors import NotReady
 from ringoff.observability.metrics import CONTENT_TYPE, Metrics
 from ringoff.observability.scrape import Scrape
 from ringoff.observer_port import Observer
 from ringoff.ports import Clock, Store
+from ringoff.readiness import Readiness
 
 METRICS_PATH: Final = "/metrics"
 
@@ -30,12 +33,33 @@ def serve_metrics(scrape: Scrape) -> Callable[[Request], Awaitable[Response]]:
     return serve
 
 
-def create_monitoring_app(*, store: Store, clock: Clock, metrics: Metrics, observer: Observer) -> Starlette:
-    """``/metrics``, ``/healthz`` and ``/readyz`` of a process that serves nothing else."""
-    services = Services(store, clock, ApiLimits(), {}, observer)
+def create_monitoring_app(
+    *, store: Store, clock: Clock, metrics: Metrics, observer: Observer, readiness: Readiness | None = None
+) -> Starlette:
+    """``/metrics`` and health of a process, on a port where nothing else is served."""
+    services = Services(store, clock, ApiLimits(), {}, observer, readiness or Readiness())
     app = Starlette(
         routes=routes_of(services, health.ROUTES.operations),
         middleware=[Middleware(RequestLog, clock=clock, observer=observer)],
     )
     app.add_route(METRICS_PATH, serve_metrics(Scrape(store=store, clock=clock, metrics=metrics)))
+    return app
+
+
+def create_waiting_app(metrics: Metrics, readiness: Readiness) -> Starlette:
+    """The same of a process that has no database yet: alive, not ready, and its own counts."""
+
+    async def is_up(_request: Request) -> Response:
+        return Response(b'{"status":"ok"}', media_type="application/json")
+
+    async def is_ready(_request: Request) -> Response:
+        reason = readiness.reason or "the database has not been reached yet"
+        return plain_response(ErrorShape.NATIVE, 503, NotReady.code, reason)
+
+    async def serve(_request: Request) -> Response:
+        return Response(metrics.render(), headers={"Content-Type": CONTENT_TYPE})
+
+    app = Starlette()
+    for path, respond in (("/healthz", is_up), ("/livez", is_up), ("/readyz", is_ready), (METRICS_PATH, serve)):
+        app.add_route(path, respond)
     return app

@@ -1,11 +1,12 @@
 """What every route needs: the store, the clock, the limits, and the drivers that are installed."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ringoff.driver_port import ReadConfig
 from ringoff.observer_port import NOBODY, Observer
 from ringoff.ports import Clock, Store
+from ringoff.readiness import Readiness
 
 MIB = 1024 * 1024
 
@@ -31,3 +32,4 @@ class Services:
     drivers: Mapping[str, ReadConfig]
     """The carriers that a trunk may name, each with the reader of its configuration."""
     observer: Observer = NOBODY
+    readiness: Readiness = field(default_factory=Readiness)

@@ -23,6 +23,8 @@ STREAMS_OF_GROUP_MAX: Final = 300
 RENDER_S: Final = 5.0
 """How long one topic may take; it is tried again with the next tick, and the others have their turn."""
 _AT_ONCE_MAX: Final = 4
+NO_MORE: Final = b""
+"""In the place of an event: the stream ends here."""
 
 Render = Callable[[], Awaitable[str]]
 log = structlog.get_logger()
@@ -44,6 +46,14 @@ class Broadcaster:
         self._render_s = render_s
         self._topics: dict[Hashable, _Topic] = {}
         self._count_by_group: Counter[Hashable] = Counter()
+        self._is_closed = False
+
+    def close(self) -> None:
+        """End every stream: each of its tabs is given ``NO_MORE``, and connects again, to a process that goes on."""
+        self._is_closed = True
+        for topic in self._topics.values():
+            for tab in topic.tabs:
+                _put(tab, NO_MORE)
 
     @asynccontextmanager
     async def subscribed(
@@ -55,7 +65,9 @@ class Broadcaster:
         tab: asyncio.Queue[bytes] = asyncio.Queue(maxsize=1)
         topic.tabs.add(tab)
         self._count_by_group[group] += 1
-        if topic.newest:
+        if self._is_closed:
+            tab.put_nowait(NO_MORE)
+        elif topic.newest:
             tab.put_nowait(topic.newest)
         try:
             yield tab
@@ -98,13 +110,17 @@ class Broadcaster:
             except Exception:
                 log.exception("a live page could not be rendered", topic=str(key))
                 return
-        if payload == topic.newest:
+        if payload == topic.newest or self._is_closed:
             return
         topic.newest = payload
         for tab in topic.tabs:
-            if tab.full():
-                tab.get_nowait()
-            tab.put_nowait(payload)
+            _put(tab, payload)
+
+
+def _put(tab: "asyncio.Queue[bytes]", payload: bytes) -> None:
+    if tab.full():
+        tab.get_nowait()
+    tab.put_nowait(payload)
 
 
 def event(content: str, name: str | None = None) -> bytes:

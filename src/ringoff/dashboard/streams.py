@@ -7,7 +7,7 @@ from typing import Final
 from starlette.responses import Response, StreamingResponse
 
 from ringoff.api.routing import IS_STREAM
-from ringoff.dashboard.live import Render
+from ringoff.dashboard.live import NO_MORE, Render
 from ringoff.dashboard.visit import SECURITY_HEADERS, SESSION_COOKIE, Visit
 from ringoff.operations import sessions
 
@@ -30,7 +30,8 @@ async def stream(visit: Visit, key: Hashable, render: Render) -> Response:
             yield _STILL_HERE
             checked_s = clock.monotonic()
             while True:
-                payload = await _next(tab)
+                if (payload := await _next(tab)) == NO_MORE:
+                    return
                 if clock.monotonic() - checked_s >= SESSION_CHECK_S:
                     if await sessions.session_of(visit.store, token) is None:
                         return

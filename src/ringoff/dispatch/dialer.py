@@ -97,6 +97,10 @@ class Dialer:
             log.warning("permit was lost", reason=str(error), campaign_id=str(work.campaign_id))
             await self._unclaim(work, [attempt_id for attempt_id in unsent if attempt_id not in self._settler.live])
 
+    async def give_back(self, work: DialWork, claimed: Sequence[ClaimedCall]) -> None:
+        """Let go of a batch of which nothing has been permitted."""
+        await self._unclaim(work, [call.attempt_id for call in claimed])
+
     def _split_by_window(
         self, work: DialWork, claimed: Sequence[ClaimedCall]
     ) -> tuple[list[ClaimedCall], dict[CallId, datetime]]:

@@ -91,7 +91,7 @@ class Dispatcher:
             self._wakeup.set()
 
     def stop(self) -> None:
-        """No new claim, no new permit; batches in flight end by themselves."""
+        """No new claim, no new permit; what is claimed only is given back, and permits in flight end by themselves."""
         self._is_stopping = True
         self._wakeup.set()
 
@@ -174,7 +174,11 @@ class Dispatcher:
 
     async def _dial(self, work: DialWork, claim: _Claim) -> None:
         try:
-            await self._dialer.dial(work, claim.calls, claim.slot_at)
+            if self._is_stopping:
+                # Nothing has left: another process may have them at once, without waiting for the lease.
+                await self._dialer.give_back(work, claim.calls)
+            else:
+                await self._dialer.dial(work, claim.calls, claim.slot_at)
         except Exception:
             # One batch must not end the others in the group; its own claims are left to their leases.
             log.exception("a batch failed in a way that it should not", campaign_id=str(work.campaign_id))

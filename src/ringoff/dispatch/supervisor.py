@@ -28,6 +28,7 @@ log = structlog.get_logger()
 
 _RESTARTS_MAX = 10
 _RESTARTS_WITHIN_S = 60.0
+_TROUBLED_S = 10.0
 
 
 class LoopGaveUp(Exception):
@@ -55,6 +56,7 @@ class Supervisor:
         self._clock = clock
         self._observer = observer
         self._stop = asyncio.Event()
+        self._failed_at: dict[str, float] = {}
         self.owner_id = OwnerId(uuid4())
         database_time = DatabaseTime(clock)
         self.settler = Settler(
@@ -138,6 +140,12 @@ class Supervisor:
             observer=self._observer,
         )
 
+    def trouble(self) -> str | None:
+        """A loop that has failed in the last seconds, in words; None while every loop runs."""
+        now = self._clock.monotonic()
+        failed = [name for name, at in self._failed_at.items() if now - at < _TROUBLED_S]
+        return f"a loop has failed and was started again: {', '.join(failed)}" if failed else None
+
     def stop(self) -> None:
         """May be called at any time, and more than once."""
         self._stop.set()
@@ -193,6 +201,7 @@ class Supervisor:
                 return
             except Exception:
                 now = self._clock.monotonic()
+                self._failed_at[name] = now
                 failures = [at for at in failures if now - at < _RESTARTS_WITHIN_S] + [now]
                 log.exception("a loop failed and is started again", loop=name)
                 self._observer.loop_failed(name)

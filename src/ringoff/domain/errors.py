@@ -76,6 +76,12 @@ class MigrationRefused(RingoffError):
     code = "migration_refused"
 
 
+class NotReady(RingoffError):
+    """This process should be given no work now: it starts, it stops, or a part of it has failed."""
+
+    code = "not_ready"
+
+
 class SerializationConflict(RingoffError):
     """The database ended this transaction to let another one pass; nothing was changed, and trying again is right."""
 

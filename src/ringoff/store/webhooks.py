@@ -73,6 +73,15 @@ class PostgresWebhooks:
         rows = await self._connection.fetch(_SQL["claim"], of.workspace_id, of.subscription_id, count_max, lease_s)
         return [Delivery(workspace_id=of.workspace_id, **_plain(dict(row))) for row in rows]
 
+    async def give_back(self, of: OpenSubscription, deliveries: Sequence[Delivery]) -> None:
+        await self._connection.execute(
+            _SQL["give_back"],
+            of.workspace_id,
+            of.subscription_id,
+            [delivery.event_id for delivery in deliveries],
+            [delivery.tries for delivery in deliveries],
+        )
+
     async def record(self, of: OpenSubscription, outcomes: Sequence[TryOutcome]) -> None:
         await self._connection.execute(
             _SQL["record"],

@@ -36,11 +36,18 @@ class Deliverer:
         self._gate = gate
         self._observer = observer
         self._lanes: dict[UUID, Lane] = {}
+        self._stop = asyncio.Event()
+
+    def stop(self) -> None:
+        """No new tries; those on their way have ``drain_s`` to end, and the rest is given back. May be repeated."""
+        self._stop.set()
+        for lane in self._lanes.values():
+            lane.stop()
 
     async def run(self) -> None:
-        """Until cancelled; what was on its way then is tried again when its lease has run out."""
+        """Returns after ``stop``. When it is cancelled, what was on its way waits for the end of its lease."""
         async with asyncio.TaskGroup() as tasks:
-            while True:
+            while not self._stop.is_set():
                 try:
                     for subscription in await self._open():
                         if subscription.subscription_id not in self._lanes:
@@ -49,7 +56,7 @@ class Deliverer:
                         lane.look_again()
                 except (DatabaseUnavailable, SerializationConflict) as error:
                     log.warning("delivering waits for the database", reason=error.message)
-                await self._clock.sleep(self._limits.poll_s)
+                await self._rest()
 
     async def drain(self, subscription: OpenSubscription) -> int:
         """Everything that is due for one subscriber; how many tries that took."""
@@ -63,6 +70,8 @@ class Deliverer:
             observer=self._observer,
         )
         self._lanes[subscription.subscription_id] = lane
+        if self._stop.is_set():
+            lane.stop()
         try:
             return await lane.run()
         except Exception:
@@ -70,6 +79,15 @@ class Deliverer:
             return 0
         finally:
             del self._lanes[subscription.subscription_id]
+
+    async def _rest(self) -> None:
+        pause = asyncio.ensure_future(self._clock.sleep(self._limits.poll_s))
+        stop = asyncio.ensure_future(self._stop.wait())
+        try:
+            await asyncio.wait((pause, stop), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            pause.cancel()
+            stop.cancel()
 
     async def _open(self) -> Sequence[OpenSubscription]:
         async with self._store.transaction() as tx:

@@ -39,6 +39,8 @@ class WebhookLimits:
     failing_s: float = 300.0
     """So many failures in a row over at least so long pause a subscription."""
     poll_s: float = 0.2
+    drain_s: float = 5.0
+    """How long a stop waits for answers that are on their way."""
 
 
 class Lane:
@@ -66,13 +68,22 @@ class Lane:
         """Slots whose try is on its way, or has an outcome that is not written yet."""
         self._ended: list[TryOutcome] = []
         self._wake = asyncio.Event()
+        self._on_their_way: dict[asyncio.Task[None], Delivery] = {}
+        self._drain_until: float | None = None
+        """A monotonic instant: set when this lane stops."""
+
+    def stop(self) -> None:
+        """No new claims; ``run`` returns when what is on its way has ended, or has been given back."""
+        if self._drain_until is None:
+            self._drain_until = self._clock.monotonic() + self._limits.drain_s
+        self._wake.set()
 
     def look_again(self) -> None:
         """Something has become due, or the database may answer again."""
         self._wake.set()
 
     async def run(self) -> int:
-        """Until nothing is due and nothing is on its way; how many tries that took."""
+        """Until nothing is due and nothing is on its way, or until ``stop``; how many tries that took."""
         tried_count = 0
         async with asyncio.TaskGroup() as tries:
             while True:
@@ -80,26 +91,59 @@ class Lane:
                 claimed = await self._turn()
                 tried_count += len(claimed)
                 for delivery in claimed:
-                    tries.create_task(self._try(delivery))
+                    task = tries.create_task(self._try(delivery))
+                    self._on_their_way[task] = delivery
+                    task.add_done_callback(self._on_their_way.pop)
                 if not self._taken_count:
                     return tried_count
-                await self._wake.wait()
+                if not await self._woken():
+                    await self._give_back()
+                    return tried_count
                 if self._ended:
                     # The answers right behind this one are written with it: a commit for each would be the whole cost.
                     await self._clock.sleep(_GROUP_S)
+
+    async def _woken(self) -> bool:
+        """False when this lane stops and its time is over."""
+        if self._drain_until is None:
+            await self._wake.wait()
+            return True
+        try:
+            async with asyncio.timeout(self._drain_until - self._clock.monotonic()):
+                await self._wake.wait()
+        except TimeoutError:
+            return False
+        return True
+
+    async def _give_back(self) -> None:
+        """Whoever goes on need not wait for the leases. A subscriber may be told twice, as after a crash."""
+        cut_off = list(self._on_their_way.items())
+        for task, _delivery in cut_off:
+            task.cancel()
+        ended, self._ended = self._ended, []
+        try:
+            async with self._store.transaction() as tx:
+                if ended:
+                    await self._write(tx.webhooks, ended)
+                await tx.webhooks.give_back(self._of, [delivery for _task, delivery in cut_off])
+        except (DatabaseUnavailable, SerializationConflict) as error:
+            log.warning("deliveries were left to their leases", reason=error.message, deliveries=len(cut_off))
 
     async def _turn(self) -> Sequence[Delivery]:
         """One transaction: what has ended is written, what is due is claimed for the free slots."""
         ended, self._ended = self._ended, []
         free_count = self._limits.in_flight_max - self._taken_count + len(ended)
-        if not free_count:
+        if self._drain_until is not None:
+            free_count = 0
+        if not free_count and not ended:
             return []
         await self._gate("deliver.before_claim")
         try:
             async with self._store.transaction() as tx:
                 if ended:
                     await self._write(tx.webhooks, ended)
-                claimed = await tx.webhooks.claim(self._of, free_count, self._limits.timeout_s + _LEASE_SPARE_S)
+                lease_s = self._limits.timeout_s + _LEASE_SPARE_S
+                claimed = await tx.webhooks.claim(self._of, free_count, lease_s) if free_count else []
         except (DatabaseUnavailable, SerializationConflict) as error:
             log.warning("a delivery waits for the database", reason=error.message)
             # Their slots stay taken: that bounds what piles up. Written twice, an outcome changes nothing.

@@ -107,6 +107,14 @@ FROM unnest($3::bigint[], $4::smallint[], $5::text[], $6::smallint[], $7::int[],
 WHERE d.workspace_id = $1 AND d.subscription_id = $2 AND d.event_id = i.event_id AND d.tries = i.tries
   AND d.state = 'pending'
 
+-- name: give_back
+-- Known by the number of its try, like an outcome: after a lease that ran out it belongs to somebody else.
+UPDATE webhook_delivery d
+SET tries = d.tries - 1, next_try_at = statement_timestamp()
+FROM unnest($3::bigint[], $4::smallint[]) AS g (event_id, tries)
+WHERE d.workspace_id = $1 AND d.subscription_id = $2 AND d.event_id = g.event_id AND d.tries = g.tries
+  AND d.state = 'pending'
+
 -- name: succeeded
 UPDATE event_subscription
 SET failed_count = 0, failed_since = NULL
