@@ -41,6 +41,7 @@ _SERVER_COMMANDS = (
     ("call", "calls:call", "Ring one number."),
     ("history", "history:history", "Show calls and what became of them, newest first."),
     ("suppress", "suppress:suppress_app", "Numbers that are never rung: add, list, remove, import, export."),
+    ("erase", "erase:erase", "Erase every trace of numbers and their persons; their calls stay, as calls of nobody."),
     ("login", "login:login", "Keep a server and a key for all later commands."),
     ("logout", "login:logout", "Forget a login."),
 )

@@ -50,6 +50,7 @@ from ringoff.domain.workspace import (
     Trunk,
     Workspace,
 )
+from ringoff.erasure_ports import ErasureStore
 from ringoff.figure_ports import FigureStore
 from ringoff.history_ports import HistoryStore
 from ringoff.number_pool_ports import NumberPoolStore
@@ -355,6 +356,8 @@ class Transaction(Protocol):
     def sessions(self) -> SessionStore: ...
     @property
     def suppressions(self) -> SuppressionStore: ...
+    @property
+    def erasures(self) -> ErasureStore: ...
     @property
     def subscriptions(self) -> SubscriptionStore: ...
     @property

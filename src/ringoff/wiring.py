@@ -16,6 +16,7 @@ from ringoff.domain.errors import NotFound
 from ringoff.listening import Server, bound_socket, serve, url_of
 from ringoff.observability.collector import Collector
 from ringoff.observability.invariants import InvariantWatch
+from ringoff.operations.erasures import Erasing
 from ringoff.operations.list_verification import ListVerification
 from ringoff.operations.workspaces import authenticate, create_api_key, create_workspace, ensure_first_rows
 from ringoff.ports import Clock
@@ -221,6 +222,7 @@ def _supervisor(process: Process, store: PostgresStore) -> Supervisor:
         clock=clock,
         limits=limits,
         verification=ListVerification(store),
+        erasing=Erasing(store),
         observer=process.watch.observer,
     )
     process.readiness.also_asks(supervisor.trouble)

@@ -270,6 +270,16 @@ async def test_suppressed_numbers(ask: Asker, tmp_path: Path) -> None:
         await ask(lambda api: api.native.suppressions.remove("+14155550101"))
 
 
+async def test_erasures(ask: Asker) -> None:
+    ordered = await ask(lambda api: api.native.erasures.order(["+14155550101"], reason="they asked"))
+    assert (ordered.state, ordered.suppressed_count, ordered.masked_numbers) == ("waiting", 1, ["+1415…01"])
+    again = await ask(lambda api: api.native.erasures.order(["+14155550101"], suppress=False))
+    assert (again.suppress, again.suppressed_count, again.termination_id) == (False, 0, None)
+    listed = await ask(lambda api: api.native.erasures.list(page_size=1))
+    assert [each.erasure_id for each in listed] == [again.erasure_id, ordered.erasure_id]
+    assert await ask(lambda api: api.native.erasures.get(ordered.erasure_id)) == ordered
+
+
 async def test_trunks_numbers_keys_handling_and_events(ask: Asker, tenant: Tenant) -> None:
     trunk = await ask(lambda api: api.native.trunks.add(name="T", driver="simulated", cps_max=1, channels_max=2))
     changed = await ask(lambda api: api.native.trunks.change(trunk.trunk_id, cps_max=2.5, is_enabled=False))

@@ -214,6 +214,10 @@ def order_attacks(theirs: Tenant, selector: dict[str, Any]) -> dict[tuple[str, s
         ("GET", f"{NATIVE}/suppressions/export"): ({}, 200),
         ("POST", f"{NATIVE}/suppressions/import"): ({"data": {"country_code": "+1"}, **upload}, 201),
         ("DELETE", f"{NATIVE}/suppressions/{{mobile_number}}"): ({}, 404),
+        ("GET", f"{NATIVE}/erasures"): ({}, 200),
+        ("GET", f"{NATIVE}/erasures/{{erasure_id}}"): ({}, 404),
+        # A number of ours: what is erased is what the stranger has of it.
+        ("POST", f"{NATIVE}/erasures"): ({"json": {"mobile_numbers": ["+14155550101"]}}, 202),
         ("GET", f"{NATIVE}/subscriptions"): ({}, 200),
         ("PUT", f"{NATIVE}/subscriptions"): (
             {"json": {"agent_id": str(theirs.agent_id), "event_types": ["call_completed"]}},
@@ -259,6 +263,7 @@ async def everything_of(client: httpx2.AsyncClient, tenant: Tenant) -> list[Any]
         f"{NATIVE}/number-pools",
         f"{NATIVE}/terminations",
         f"{NATIVE}/suppressions",
+        f"{NATIVE}/erasures",
         f"{NATIVE}/subscriptions",
         f"{NATIVE}/api-keys",
     ]
@@ -285,12 +290,14 @@ async def test_no_route_leaks_or_touches_another_workspace(
     await client.post(f"{NATIVE}/suppressions", headers=tenant.headers, json=suppressed)
     await client.put(f"{NATIVE}/subscriptions", headers=tenant.headers, json={"event_types": ["call_completed"]})
     number_pool_id = await our_pool(client, tenant)
+    erased = await client.post(f"{NATIVE}/erasures", headers=tenant.headers, json=suppressed)
+    erasure_id = erased.json()["erasure_id"]
     before = await everything_of(client, tenant)
     key_id = before[-1]["api_keys"][0]["api_key_id"]
     ours = [
         str(tenant.principal.workspace_id), tenant.agent_id, tenant.trunk_id, tenant.number_id, tenant.number,
         list_id, large_id, call_id, key_id, "ours", "Ada", termination_id, "our reason", secret_number,
-        number_pool_id, "our pool",
+        number_pool_id, "our pool", erasure_id,
     ]  # fmt: skip
     table = attacks(tenant, stranger, list_id, call_id, key_id)
     assert set(table) == {(o.method, o.path) for o in operations() if o.needs_key}, "a route without an attack"
@@ -304,7 +311,7 @@ async def test_no_route_leaks_or_touches_another_workspace(
             "campaign_id": list_id,
             "call_id": call_id,
         }
-        ids["bulk_list_id"] = large_id
+        ids |= {"bulk_list_id": large_id, "erasure_id": erasure_id}
         address = path.format(**ids, termination_id=termination_id, mobile_number=secret_number)
         answer = await client.request(method, address, headers=stranger.headers, **request)
         assert answer.status_code == status, f"{path}: {answer.text}"

@@ -34,6 +34,7 @@ RAW_CALL_FILES = {
     "coverage.sql",
     "history.sql",
     "call_table.sql",
+    "erasures.sql",
     "tallies.sql",
     "campaign_clock.sql",
     "registrations.sql",

@@ -19,6 +19,7 @@ from ringoff.client.exchange import (
 )
 from ringoff.client.methods import C, Group, Method, Walk
 from ringoff.client.native_answers import ApiKey, Call, Handling, Number, NumberPool, Subscription, Trunk
+from ringoff.client.native_erasures import ErasureMethods
 from ringoff.client.native_figures import Overview, Rates
 from ringoff.client.native_orders import CampaignLifeMethods, OrderMethods, SuppressionMethods
 from ringoff.client.native_timeline import Timeline
@@ -164,6 +165,7 @@ class NativeMethods(Group[C]):
         self.terminations: OrderMethods[C] = OrderMethods(client)
         self.campaigns: CampaignLifeMethods[C] = CampaignLifeMethods(client)
         self.suppressions: SuppressionMethods[C] = SuppressionMethods(client)
+        self.erasures: ErasureMethods[C] = ErasureMethods(client)
         self.webhooks: WebhookMethods[C] = WebhookMethods(client)
         self.trunks: TrunkMethods[C] = TrunkMethods(client)
         self.numbers: OwnNumberMethods[C] = OwnNumberMethods(client)

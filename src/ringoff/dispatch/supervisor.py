@@ -11,6 +11,7 @@ from ringoff.dispatch.callbacks import CallbackTaker
 from ringoff.dispatch.campaign_clock import CampaignClock
 from ringoff.dispatch.dialer import Dialer
 from ringoff.dispatch.dispatcher import Dispatcher
+from ringoff.dispatch.eraser import Eraser, ErasureWork
 from ringoff.dispatch.limits import DispatchLimits
 from ringoff.dispatch.rescuer import Rescuer
 from ringoff.dispatch.second_permits import SecondPermits
@@ -48,6 +49,7 @@ class Supervisor:
         gate: Gate = open_gate,
         now_override: datetime | None = None,
         verification: Verification | None = None,
+        erasing: ErasureWork | None = None,
         observer: Observer = NOBODY,
     ) -> None:
         self._limits = limits or DispatchLimits()
@@ -91,6 +93,7 @@ class Supervisor:
         self.tally_folder = TallyFolder(store=store, clock=clock, limits=self._limits)
         self.campaign_clock = CampaignClock(store=store, clock=clock, limits=self._limits, now_override=now_override)
         self.verifier = self._make_verifier(verification)
+        self.eraser = None if erasing is None else Eraser(clock=clock, limits=self._limits, work=erasing)
 
     def _make_verifier(self, verification: Verification | None) -> Verifier | None:
         if verification is None:
@@ -173,6 +176,8 @@ class Supervisor:
                 ]
                 if self.verifier is not None:
                     loops.append(tasks.create_task(self._kept("verifier", self.verifier.run)))
+                if self.eraser is not None:
+                    loops.append(tasks.create_task(self._kept("eraser", self.eraser.run)))
                 dispatching = tasks.create_task(self._kept("dispatcher", self.dispatcher.run))
                 await self._stop.wait()
                 self.dispatcher.stop()

@@ -15,6 +15,7 @@ CallId = NewType("CallId", UUID)
 AttemptId = NewType("AttemptId", UUID)
 TerminationId = NewType("TerminationId", UUID)
 SessionId = NewType("SessionId", UUID)
+ErasureId = NewType("ErasureId", UUID)
 OwnerId = NewType("OwnerId", UUID)
 """One running dispatcher process; new at each start."""
 

@@ -38,6 +38,10 @@ _SEPARATORS: Final = dict.fromkeys(
 )  # fmt: skip
 
 
+ERASED: Final = "erased"
+"""What stands where a number or a name stood before its person's data was erased."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Plan:
     """What the metadata says about the numbers of one calling code."""
@@ -101,7 +105,9 @@ def calling_code(country_code: str) -> int | None:
 
 
 def mask(number: str) -> str:
-    """The form for logs: ``+9188…97``. A number too short for that shows less."""
+    """The form for logs: ``+9188…97``. A number too short for that shows less, an erased one has nothing to hide."""
+    if number == ERASED:
+        return number
     return f"{number[:5]}…{number[-2:]}" if len(number) >= 10 else f"{number[:3]}…"
 
 

@@ -5,6 +5,7 @@ from ringoff.store.calls import PostgresCalls
 from ringoff.store.campaigns import PostgresCampaigns
 from ringoff.store.connection import Connection, is_lost
 from ringoff.store.dispatch import PostgresDispatch
+from ringoff.store.erasures import PostgresErasures
 from ringoff.store.figures import PostgresFigures
 from ringoff.store.history import PostgresHistory
 from ringoff.store.invariants import PostgresInvariants
@@ -75,6 +76,10 @@ class PostgresTransaction:
     @property
     def suppressions(self) -> PostgresSuppressions:
         return PostgresSuppressions(self._connection)
+
+    @property
+    def erasures(self) -> PostgresErasures:
+        return PostgresErasures(self._connection)
 
     @property
     def subscriptions(self) -> PostgresSubscriptions:

@@ -61,6 +61,8 @@ WHERE k.workspace_id = $1 AND k.campaign_id = $2 AND last.status = 'cancelled' A
   AND NOT EXISTS (
       SELECT FROM suppression s WHERE s.workspace_id = k.workspace_id AND s.mobile_number = last.called_number
   )
+  -- Somebody whose data was erased has no number any more.
+  AND last.called_number <> 'erased'
 ORDER BY last.contact_id
 
 -- name: restart
