@@ -51,6 +51,7 @@ from ringoff.domain.workspace import (
     Workspace,
 )
 from ringoff.erasure_ports import ErasureStore
+from ringoff.fair_share_ports import FairShareStore
 from ringoff.figure_ports import FigureStore
 from ringoff.history_ports import HistoryStore
 from ringoff.number_pool_ports import NumberPoolStore
@@ -348,6 +349,8 @@ class Transaction(Protocol):
     def figures(self) -> FigureStore: ...
     @property
     def dispatch(self) -> DispatchStore: ...
+    @property
+    def fair_shares(self) -> FairShareStore: ...
     @property
     def terminations(self) -> TerminationStore: ...
     @property

@@ -26,7 +26,7 @@ class Trunk:
     got: Counter[str] = field(default_factory=Counter)
     claims: list[str] = field(default_factory=list)
 
-    def round(self, allowance: int, use: ChannelUse | None = None) -> int:
+    def round(self, allowance: int, use: ChannelUse[str] | None = None) -> int:
         """Returns what is left of the allowance."""
         self.queue.contend({key: self.weights[key] for key, count in self.due.items() if count > 0})
         for key in self.queue.order(use):

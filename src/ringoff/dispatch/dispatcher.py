@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -12,11 +12,13 @@ from ringoff.dispatch.dialer import Dialer
 from ringoff.dispatch.limits import DispatchLimits
 from ringoff.dispatch.settler import DatabaseTime
 from ringoff.dispatch.trunk_rests import TrunkRests
+from ringoff.dispatch.turns import Turns
 from ringoff.domain.attempt_records import ClaimedCall, DialWork, PaceState
 from ringoff.domain.call_window import is_open, next_opening
 from ringoff.domain.errors import DatabaseUnavailable, SerializationConflict
+from ringoff.domain.fair_share import ChannelUse, Share
 from ringoff.domain.identifiers import CampaignId, NumberPoolId, OwnerId, TrunkId, WorkspaceId
-from ringoff.domain.pacing import after_grant, allowance, has_channel, wait_s
+from ringoff.domain.pacing import after_grant, allowance, has_channel, is_short_of_channels, wait_s
 from ringoff.observer_port import NOBODY, Observer, Step, StepNotes
 from ringoff.ports import Clock, Gate, Store, Transaction
 
@@ -42,6 +44,8 @@ class _Claim:
     calls: Sequence[ClaimedCall]
     wait_s: float = 0.0
     """How long to wait before asking again; 0 when more may be claimed at once."""
+    asked: int = 0
+    """How many calls it could have been; 0 when the trunk takes nothing."""
     slot_at: float = 0.0
     """A monotonic instant before the grant was written: from it on the places in the pace may be used."""
     trunk_rests_s: float = 0.0
@@ -78,8 +82,9 @@ class Dispatcher:
         self._is_stopping = False
         self._in_flight = asyncio.Semaphore(limits.dials_in_flight_max)
         self._rotation = 0
-        self._turns: dict[CampaignId, tuple[int, TrunkId]] = {}
-        self._turn = 0
+        self._turns = Turns(limits.batch_max, limits.round_claims_max, limits.dials_in_flight_max)
+        self._are_shares_kept = False
+        self._one_round = asyncio.Lock()
         self._rests = TrunkRests(clock)
 
     def wake(self) -> None:
@@ -89,6 +94,10 @@ class Dispatcher:
         """A round only where a trunk waits for that: one that waits for its pace gains nothing by a channel."""
         if self._rests.channels_freed(trunk_ids):
             self._wakeup.set()
+
+    def forget_rests(self) -> None:
+        """Ask about every trunk in the next round, whatever the last one has heard."""
+        self._rests.forget()
 
     def stop(self) -> None:
         """No new claim, no new permit; what is claimed only is given back, and permits in flight end by themselves."""
@@ -118,37 +127,48 @@ class Dispatcher:
             pass
 
     async def dispatch_round(self, dials: asyncio.TaskGroup) -> float:
-        """Give every campaign with work one batch; return how long nothing more can be done."""
-        resting = set(self._rests.resting())
+        """Give every campaign with work one batch, or as many as a round has; return how long nothing more can be done.
+
+        Rounds of one dispatcher come one after the other.
+        """
+        async with self._one_round:
+            return await self._round(dials)
+
+    async def _round(self, dials: asyncio.TaskGroup) -> float:
         async with self._store.dispatch_transaction() as tx:
-            work_list = await tx.dispatch.work(self._now_override, list(resting))
+            work_list = await tx.dispatch.work(self._now_override, self._rests.resting())
+            shares = await self._shares(tx)
         if work_list and self._now_override is None:
             self._database_time.saw(work_list[0].now)
-        wait = self._limits.poll_s
-        for work in self._in_turn(work_list, resting):
-            if self._is_stopping:
-                break
+        due, wait = self._due_now(work_list)
+        self._turns.begin(due, shares)
+        while not self._is_stopping and (asking := self._turns.next()) is not None:
+            claim = await self._claim_and_dial(asking, dials)
+            if claim.asked:
+                self._turns.claimed(asking, claim.asked, len(claim.calls))
+            if claim.trunk_rests_s:
+                self._turns.rest(asking.trunk_id)
+                rests_s = min(claim.trunk_rests_s, self._limits.poll_s)
+                self._rests.rest(asking.trunk_id, rests_s, awaits_channel=claim.awaits_channel)
+            else:
+                wait = min(wait, claim.wait_s)
+        return self._rests.wait_s(wait)
+
+    def _due_now(self, work_list: Sequence[DialWork]) -> tuple[Sequence[DialWork], float]:
+        """What may be asked for, and how long until something else may."""
+        due, wait = [], self._limits.poll_s
+        for work in work_list:
             until_due = (self._due_at(work) - work.now).total_seconds()
             if until_due > 0:
                 wait = min(wait, until_due)
-            elif work.trunk_id not in resting:
-                claim = await self._claim_and_dial(work, dials)
-                if claim.calls or not claim.trunk_rests_s:
-                    self._turn += 1
-                    self._turns[work.campaign_id] = self._turn, work.trunk_id
-                if claim.trunk_rests_s:
-                    resting.add(work.trunk_id)
-                    rests_s = min(claim.trunk_rests_s, self._limits.poll_s)
-                    self._rests.rest(work.trunk_id, rests_s, awaits_channel=claim.awaits_channel)
-                else:
-                    wait = min(wait, claim.wait_s)
-        return self._rests.wait_s(wait)
+            else:
+                due.append(work)
+        return due, wait
 
-    def _in_turn(self, work_list: Sequence[DialWork], resting: Collection[TrunkId]) -> Sequence[DialWork]:
-        """Who waited longest since its last claim asks first: what a trunk may send now goes to the first that asks."""
-        found = {work.campaign_id for work in work_list}
-        self._turns = {c: turn for c, turn in self._turns.items() if c in found or turn[1] in resting}
-        return sorted(work_list, key=lambda work: self._turns.get(work.campaign_id, (0,))[0])
+    async def _shares(self, tx: Transaction) -> Mapping[CampaignId, Share]:
+        """Equal ones where the schema is still the one that has no place for them."""
+        self._are_shares_kept = self._are_shares_kept or await tx.fair_shares.are_kept()
+        return await tx.fair_shares.ongoing() if self._are_shares_kept else {}
 
     def _due_at(self, work: DialWork) -> datetime:
         """A campaign outside its window is due when the window opens; individual calls bring their own windows."""
@@ -165,6 +185,7 @@ class Dispatcher:
                 notes.call_count = len(claim.calls)
             await self._gate("claim.committed")
             if claim.calls:
+                self._turns.took_off(work.workspace_id)
                 dials.create_task(self._dial(work, claim))
                 handed_over = True
             return claim
@@ -184,6 +205,9 @@ class Dispatcher:
             log.exception("a batch failed in a way that it should not", campaign_id=str(work.campaign_id))
         finally:
             self._in_flight.release()
+            self._turns.landed(work.workspace_id)
+            if self._turns.is_held_back:
+                self._wakeup.set()
 
     async def _claim(self, work: DialWork) -> _Claim:
         slot_ttl_s = self._limits.slot_ttl_ms / 1_000
@@ -192,13 +216,18 @@ class Dispatcher:
             pace = await tx.dispatch.pace_state(work.workspace_id, work.trunk_id, slot_ttl_s)
             count_max = allowance(pace, self._limits.batch_max, slot_ttl_s)
             if count_max == 0:
+                await self._contended_channels(tx, work, pace)
                 return self._nothing_now(pace, slot_ttl_s)
+            count_max = min(count_max, await self._room(tx, work, pace))
+            if count_max == 0:
+                return _Claim([], _IN_FLIGHT_S, asked=1)
             self._rotation += self._limits.batch_max
             rotation = self._rotation
             if work.number_pool_id is not None:
                 turns = await tx.number_pools.turns(work.workspace_id, work.number_pool_id, count_max)
                 if not turns:
-                    return _Claim([], await self._until_a_turn(tx, work.workspace_id, work.number_pool_id))
+                    wait = await self._until_a_turn(tx, work.workspace_id, work.number_pool_id)
+                    return _Claim([], wait, asked=count_max)
                 work, count_max, rotation = replace(work, calling_numbers=turns), len(turns), _FIRST_TURN_FIRST
             slot_at = self._clock.monotonic()
             claimed = await tx.dispatch.claim(
@@ -213,12 +242,13 @@ class Dispatcher:
                 await tx.number_pools.take_turns(work.workspace_id, _in_order(work.calling_numbers, claimed))
         if not claimed:
             # What is due is already claimed, by us or by others, and not yet settled.
-            return _Claim([], _IN_FLIGHT_S)
+            return _Claim([], _IN_FLIGHT_S, asked=count_max)
         # With this grant the next answer would be no: it need not be asked for.
         left = after_grant(pace, len(claimed))
         if allowance(left, self._limits.batch_max, slot_ttl_s) > 0:
-            return _Claim(claimed, slot_at=slot_at)
-        return _Claim(claimed, slot_at=slot_at, trunk_rests_s=_TICK_S, awaits_channel=not has_channel(left))
+            return _Claim(claimed, asked=count_max, slot_at=slot_at)
+        is_full = not has_channel(left)
+        return _Claim(claimed, asked=count_max, slot_at=slot_at, trunk_rests_s=_TICK_S, awaits_channel=is_full)
 
     def _nothing_now(self, pace: PaceState, slot_ttl_s: float) -> _Claim:
         rests_s = wait_s(pace, slot_ttl_s)
@@ -226,6 +256,28 @@ class Dispatcher:
         if awaits_channel:
             rests_s = max(rests_s, _CHANNELS_LOOK_S)
         return _Claim([], trunk_rests_s=rests_s, awaits_channel=awaits_channel)
+
+    async def _room(self, tx: Transaction, work: DialWork, pace: PaceState) -> int:
+        """How much of what the trunk gives now this campaign may take. Counted under the trunk's lock, so exactly."""
+        own_max = self._turns.share(work).channels_max(pace.channels_max)
+        live = await self._contended_channels(tx, work, pace)
+        if live is None and own_max < pace.channels_max:
+            live = await tx.fair_shares.live(work.workspace_id, work.trunk_id)
+        room = own_max - (0 if live is None else live.get(work.campaign_id, 0))
+        return max(0, min(room, self._turns.quantum(work)))
+
+    async def _contended_channels(
+        self, tx: Transaction, work: DialWork, pace: PaceState
+    ) -> Mapping[CampaignId, int] | None:
+        """Live attempts by campaign, where several campaigns want the last channels; None where that is not so."""
+        is_short = is_short_of_channels(pace, self._limits.slot_ttl_ms / 1_000)
+        if is_short is False:
+            self._turns.channels_seen(work, None)
+        if not is_short or not self._turns.has_rivals(work):
+            return None
+        live = await tx.fair_shares.live(work.workspace_id, work.trunk_id)
+        self._turns.channels_seen(work, ChannelUse(pace.channels_max, live))
+        return live
 
     async def _until_a_turn(self, tx: Transaction, workspace_id: WorkspaceId, number_pool_id: NumberPoolId) -> float:
         wait = await tx.number_pools.wait_s(workspace_id, number_pool_id)

@@ -35,6 +35,10 @@ class TrunkRests:
             del self._rests[trunk_id]
         return bool(awaited)
 
+    def forget(self) -> None:
+        """Ask about every trunk again."""
+        self._rests.clear()
+
     def resting(self) -> Sequence[TrunkId]:
         """Now; what has rested long enough is forgotten."""
         now = self._clock.monotonic()

@@ -17,7 +17,7 @@ WEIGHT_MIN: Final = 1
 WEIGHT_MAX: Final = 100
 WEIGHT_DEFAULT: Final = 10
 """Not 1, so that a campaign can also be made to matter less than all the others."""
-PERCENTAGE_MAX: Final = 100
+PERCENTAGE_MAX: Final = 100.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,26 +26,30 @@ class Share:
 
     weight: int = WEIGHT_DEFAULT
     """From 1 to 100: twice the weight is twice the calls while both have calls due."""
-    concurrency_percentage: int = PERCENTAGE_MAX
-    """From 1 to 100: how many of the trunk's channels the campaign may ever use at a time."""
+    concurrency_percentage: float = PERCENTAGE_MAX
+    """Above 0 and at most 100: how many of the trunk's channels the campaign may ever use at a time."""
 
     def channels_max(self, trunk_channels_max: int) -> int:
         """Rounded down, and one at least: a campaign that may be dialled can be dialled."""
         if self.concurrency_percentage >= PERCENTAGE_MAX:
             return trunk_channels_max
-        return min(trunk_channels_max, max(1, trunk_channels_max * self.concurrency_percentage // PERCENTAGE_MAX))
+        whole = math.floor(trunk_channels_max * self.concurrency_percentage / PERCENTAGE_MAX + 1e-9)
+        return min(trunk_channels_max, max(1, whole))
 
 
 DEFAULT_SHARE: Final = Share()
 
 
 @dataclass(frozen=True, slots=True)
-class ChannelUse:
+class ChannelUse(Generic[K]):
     """A trunk that has fewer free channels than its pace would fill, as it was last seen."""
 
     channels_max: int
-    live: Mapping[Hashable, int]
+    live: Mapping[K, int]
     """Live attempts by campaign."""
+
+    def with_more(self, key: K, count: int) -> "ChannelUse[K]":
+        return ChannelUse(self.channels_max, {**self.live, key: self.live.get(key, 0) + count})
 
 
 class FairQueue(Generic[K]):
@@ -62,6 +66,7 @@ class FairQueue(Generic[K]):
         self._turns: dict[K, int] = {}
         self._weights: dict[K, int] = {}
         self._weight_sum = 0
+        self._contended_sum = 0
         self._heaviest = WEIGHT_MIN
         self._turn = 0
         self._served = 0
@@ -75,13 +80,13 @@ class FairQueue(Generic[K]):
         """
         if self._served:
             # As if all who contended had been served at once, each by its weight.
-            self._virtual += self._served / self._weight_sum
+            self._virtual += self._served / self._contended_sum
             self._served = 0
         staying = self._weights.keys() & weights.keys()
         if staying:
             self._virtual = max(self._virtual, min(self._tags[key] for key in staying))
         self._weights = dict(weights)
-        self._weight_sum = sum(weights.values())
+        self._weight_sum = self._contended_sum = sum(weights.values())
         self._heaviest = max(weights.values(), default=WEIGHT_MIN)
         slack = self._slack()
         tags = {key: tag for key, tag in self._tags.items() if key not in weights and tag > self._virtual}
@@ -91,7 +96,7 @@ class FairQueue(Generic[K]):
         self._tags = tags
         self._turns = {key: self._turns.get(key, 0) for key in tags}
 
-    def order(self, use: ChannelUse | None = None) -> Sequence[K]:
+    def order(self, use: ChannelUse[K] | None = None) -> Sequence[K]:
         """Everybody who contends: the lowest tag first, then who waited longest.
 
         Where channels are scarce, those that have fewer whole channels than their share come before the others: talks
@@ -103,16 +108,20 @@ class FairQueue(Generic[K]):
             self._weights, key=lambda key: (self._whole_left(key, use) < 1, self._tags[key], self._turns[key])
         )
 
-    def quantum(self, key: K, use: ChannelUse | None = None) -> int:
+    def quantum(self, key: K, use: ChannelUse[K] | None = None) -> int:
         """How many calls one claim of this campaign may take: ``batch_max`` for the heaviest, one at least."""
         most = max(1, self._batch_max * self._weights[key] // self._heaviest)
         if use is None or len(self._weights) == 1:
             return most
         return min(most, max(1, self._whole_left(key, use)))
 
+    def withdraw(self, key: K) -> None:
+        """The campaign can use nothing more until the next ``contend``: what it leaves is the others'."""
+        self._weight_sum -= self._weights.pop(key, 0)
+
     def charge(self, key: K, count: int) -> None:
         """The campaign has claimed ``count`` calls."""
-        self._tags[key] += count / self._weights[key]
+        self._tags[key] += count / self._weights[key]  # Before ``withdraw``.
         self._served += count
         self._turn += 1
         self._turns[key] = self._turn
@@ -121,7 +130,7 @@ class FairQueue(Generic[K]):
         """Two claims, in virtual time: where only weights decide, nobody gets that far from the others."""
         return 2 * (self._batch_max / self._heaviest + 1)
 
-    def _whole_left(self, key: K, use: ChannelUse) -> int:
+    def _whole_left(self, key: K, use: ChannelUse[K]) -> int:
         """How many more channels the campaign is due: the trunk's by weight among those that contend, rounded down."""
         entitled = use.channels_max * self._weights[key] / self._weight_sum
         return math.floor(entitled + 1e-9) - use.live.get(key, 0)

@@ -78,6 +78,18 @@ def has_channel(state: PaceState) -> bool:
     return _free_channels(state) > 0
 
 
+def is_short_of_channels(state: PaceState, slot_ttl_s: float) -> bool | None:
+    """Whether the pace would fill more channels than are free; None where the pace gives nothing now."""
+    if not state.is_enabled or state.is_silent or state.cps_max <= 0 or state.silent_count > 0:
+        return None
+    pace = effective_pace(state)
+    by_pace = pace.sends_max - _granted_within(state.grants, pace.window_s + slot_ttl_s)
+    by_burst = pace.burst_max - _granted_within(state.grants, BURST_S)
+    if min(by_pace, by_burst) <= 0:
+        return None
+    return pace.channels_max - state.live_count < min(by_pace, by_burst)
+
+
 def wait_s(state: PaceState, slot_ttl_s: float) -> float:
     """How long the pace alone keeps the allowance at zero, and never less than ``WAIT_MIN_S``.
 

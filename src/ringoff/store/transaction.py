@@ -6,6 +6,7 @@ from ringoff.store.campaigns import PostgresCampaigns
 from ringoff.store.connection import Connection, is_lost
 from ringoff.store.dispatch import PostgresDispatch
 from ringoff.store.erasures import PostgresErasures
+from ringoff.store.fair_shares import PostgresFairShares
 from ringoff.store.figures import PostgresFigures
 from ringoff.store.history import PostgresHistory
 from ringoff.store.invariants import PostgresInvariants
@@ -60,6 +61,10 @@ class PostgresTransaction:
     @property
     def dispatch(self) -> PostgresDispatch:
         return PostgresDispatch(self._connection)
+
+    @property
+    def fair_shares(self) -> PostgresFairShares:
+        return PostgresFairShares(self._connection)
 
     @property
     def terminations(self) -> PostgresTerminations:
