@@ -17,14 +17,17 @@ from bench import (
     counts,
     dashboard,
     dials,
+    dispatchers,
     first_ring,
     history,
     huge,
     large_list,
+    live_calls,
     live_tabs,
     paces,
     routes,
     sip,
+    soak,
     sweep,
     terminate,
     upload,
@@ -36,6 +39,8 @@ from bench.rivals import side_by_side
 from bench.sizes import QUICK, Run, Sizes
 
 Part = Callable[[Run, Say], Awaitable[list[Verdict]]]
+ON_DEMAND = {"soak"}
+"""Minutes of the same thing: only when named, or at small sizes."""
 PARTS: dict[str, Part] = {
     "first_ring": first_ring.measure,
     "terminate": terminate.measure,
@@ -50,6 +55,9 @@ PARTS: dict[str, Part] = {
     "large_list": large_list.measure,
     "dials": dials.measure,
     "paces": paces.measure,
+    "dispatchers": dispatchers.measure,
+    "live_calls": live_calls.measure,
+    "soak": soak.measure,
     "webhooks": webhooks.measure,
     "live_tabs": live_tabs.measure,
     "sip": sip.measure,
@@ -60,19 +68,24 @@ PARTS: dict[str, Part] = {
 
 def main() -> None:
     arguments = _arguments()
-    names = arguments.only.split(",") if arguments.only else list(PARTS)
+    names = arguments.only.split(",") if arguments.only else [n for n in PARTS if arguments.quick or n not in ON_DEMAND]
     sizes = QUICK if arguments.quick else Sizes()
     if arguments.rows:
         sizes = dataclasses.replace(sizes, rows=arguments.rows, dashboard_rows=arguments.rows)
+    if arguments.seconds:
+        sizes = dataclasses.replace(sizes, soak_s=arguments.seconds)
     # Not in the tree: the embedded PostgreSQL runs as another user under root, who must be able to pass.
     work_dir = Path(tempfile.mkdtemp(prefix="ringoff-bench-", dir=arguments.dir))
     try:
-        asyncio.run(_run(names, Run(sizes, work_dir)))
+        verdicts = asyncio.run(_run(names, Run(sizes, work_dir)))
     finally:
         shutil.rmtree(work_dir, ignore_errors=True)
+    # At small sizes nothing is measured, so nothing can be missed.
+    if not arguments.quick and any(verdict.is_required and not verdict.is_met for verdict in verdicts):
+        raise SystemExit("what must not happen has happened: see the lines that say NO")
 
 
-async def _run(names: list[str], run: Run) -> None:
+async def _run(names: list[str], run: Run) -> list[Verdict]:
     machine = describe(run.work_dir)
     _say(f"machine: {machine}")
     verdicts: list[Verdict] = []
@@ -82,6 +95,7 @@ async def _run(names: list[str], run: Run) -> None:
         verdicts += await PARTS[name](run, lambda line: _say(f"  {line}"))
         _say(f"  ({time.perf_counter() - began:.0f} s)")
     _say(f"\n{table(verdicts)}\n\n{machine}, after it {os.getloadavg()[0]:.1f}")
+    return verdicts
 
 
 def _arguments() -> argparse.Namespace:
@@ -90,6 +104,7 @@ def _arguments() -> argparse.Namespace:
         "--only", default=os.environ.get("ONLY"), type=_names, help=f"of {', '.join(PARTS)}; commas between (ONLY)"
     )
     parser.add_argument("--rows", default=os.environ.get("ROWS"), type=_rows, help="instead of 1,000,000 (ROWS)")
+    parser.add_argument("--seconds", type=_seconds, help="how long the soak takes, instead of 600")
     parser.add_argument("--quick", action="store_true", help="small sizes: shows that all of it runs, measures nothing")
     parser.add_argument("--dir", default=os.environ.get("BENCH_DIR"), help="where databases go (BENCH_DIR)")
     return parser.parse_args()
@@ -106,6 +121,13 @@ def _rows(text: str) -> int:
     if not 1_000 <= rows <= 1_000_000:
         raise argparse.ArgumentTypeError("from 1,000 to 1,000,000")
     return rows
+
+
+def _seconds(text: str) -> float:
+    seconds = float(text)
+    if not 60 <= seconds <= 86_400:
+        raise argparse.ArgumentTypeError("from 60 to 86,400")
+    return seconds
 
 
 def _say(line: str) -> None:

@@ -37,6 +37,8 @@ class Verdict:
     goal: str
     measured: str
     is_met: bool
+    is_required: bool = False
+    """The command fails when it is not met."""
 
 
 Say = Callable[[str], None]

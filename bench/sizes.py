@@ -64,6 +64,20 @@ class Sizes:
     """Windows without tabs and with them, in turns."""
     paces: tuple[float, ...] = (50.0, 500.0, 2_000.0)
     pace_window_s: float = 10.0
+    dispatchers: tuple[int, ...] = (1, 2, 4)
+    dispatcher_trunks: tuple[int, ...] = (1, 4)
+    dispatcher_rows: int = 80_000
+    """Before each window; more than can be dialled in it."""
+    dispatcher_window_s: float = 8.0
+    soak_s: float = 600.0
+    soak_every_s: float = 10.0
+    soak_rows: int = 100_000
+    """Pending at first; more come as they are dialled."""
+    soak_open_s: float = 60.0
+    """For how long a transaction stays open beside it, at the end."""
+    live_calls: int = 10_000
+    live_calls_window_s: float = 20.0
+    """At least one renewal of all leases, and several."""
     route_window_s: float = 4.0
     """For which each compatible route is asked, after a fifth of that to warm up."""
 
@@ -111,6 +125,16 @@ QUICK = Sizes(
     live_turns=1,
     paces=(50.0, 100.0),
     pace_window_s=0.5,
+    dispatchers=(1, 2),
+    dispatcher_trunks=(4,),
+    dispatcher_rows=12_000,
+    dispatcher_window_s=0.3,
+    soak_s=1.2,
+    soak_every_s=0.3,
+    soak_rows=5_000,
+    soak_open_s=0.6,
+    live_calls=200,
+    live_calls_window_s=0.5,
     route_window_s=0.3,
 )
 

@@ -9,6 +9,7 @@ import pytest
 
 from bench.rivals.side_by_side import LEFT_OUT, PYTHON
 from bench.sip_carrier import left_out
+from bench.slices import left_out as slices_left_out
 from tests.support.asterisk import missing
 
 ROOT = Path(__file__).parents[2]
@@ -36,5 +37,6 @@ def test_every_part_runs_and_the_table_is_whole() -> None:
     assert (LEFT_OUT in done.stdout) is not has_rivals, done.stdout
     has_sip = left_out() is None
     has_asterisk = has_sip and missing() is None
-    assert len(rows) == 1 + 27 + 3 * has_rivals + 5 * has_sip + 2 * has_asterisk, done.stdout
+    has_slices = slices_left_out() is None
+    assert len(rows) == 1 + 31 + has_slices + 3 * has_rivals + 5 * has_sip + 2 * has_asterisk, done.stdout
     assert {row[-1].strip() for row in rows[1:]} <= {"yes", "NO"}
