@@ -25,7 +25,8 @@ async def run_migrate(settings: Settings, *, contract: bool, is_dry_run: bool, s
             if not is_dry_run:
                 for file_name in await apply_migrations(connection, contract=contract):
                     say(f"applied {file_name}")
-                if (translated := await settle_in(connection)) is not None:
+                runs_on_it = all(not migration.is_needed for migration in await pending(connection))
+                if runs_on_it and (translated := await settle_in(connection)) is not None:
                     say(f"restored from a dump: the transaction ids of {translated.call_count} calls were translated")
             await _say_what_waits(connection, say, contract=contract)
         finally:

