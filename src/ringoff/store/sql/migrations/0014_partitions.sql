@@ -191,7 +191,16 @@ SELECT prove_bound('outbox_event');
 SELECT prove_bound('webhook_delivery');
 
 -- step
+-- In one transaction with the first partitions: a process of 0.2.0 that was cut off while this was applied may come back, and its
+-- sweeper names rows by their place, which would be other rows here. Once a statement, so it costs nothing.
+CREATE OR REPLACE FUNCTION refuse_releases_before_partitions() RETURNS trigger LANGUAGE plpgsql AS $function$
+BEGIN
+    RAISE EXCEPTION 'this database has partitions, which release 0.2.0 of Ringoff does not know' USING ERRCODE = 'object_not_in_prerequisite_state';
+END
+$function$;
 SELECT partition_table('call');
+CREATE OR REPLACE TRIGGER refuse_releases_before_partitions BEFORE UPDATE OR DELETE ON call FOR EACH STATEMENT
+    WHEN (current_setting('application_name') = 'ringoff') EXECUTE FUNCTION refuse_releases_before_partitions();
 
 -- step
 -- Sequences of their own instead of identities, which partitions have from PostgreSQL 17 on only. They go on where those stopped.
@@ -230,12 +239,16 @@ BEGIN
         CREATE TRIGGER fan_out AFTER INSERT ON outbox_event
             REFERENCING NEW TABLE AS fresh
             FOR EACH STATEMENT EXECUTE FUNCTION fan_out_events();
+        CREATE TRIGGER refuse_releases_before_partitions BEFORE DELETE ON outbox_event FOR EACH STATEMENT
+            WHEN (current_setting('application_name') = 'ringoff') EXECUTE FUNCTION refuse_releases_before_partitions();
     END IF;
 END
 $migration$;
 
 -- step
 SELECT partition_table('webhook_delivery');
+CREATE OR REPLACE TRIGGER refuse_releases_before_partitions BEFORE DELETE ON webhook_delivery FOR EACH STATEMENT
+    WHEN (current_setting('application_name') = 'ringoff') EXECUTE FUNCTION refuse_releases_before_partitions();
 
 -- step
 -- Sets a sequence forward to the first id of the day, once the partition of that day is there. Ids never go back: whoever has this
