@@ -182,7 +182,8 @@ async def test_a_silent_primary_is_left_for_the_promoted_standby_and_never_retur
         waiting = asyncio.create_task(cast.world.statuses())
         await asyncio.to_thread(replicated.promote)
         with pytest.raises(DatabaseUnavailable):
-            await waiting
+            async with asyncio.timeout(60):
+                await waiting
         async with asyncio.timeout(60):
             while (given := await attempted(cast, Selector(campaign_id=campaign_id))) is None:
                 pass
