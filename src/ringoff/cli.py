@@ -37,7 +37,7 @@ _SERVER_COMMANDS = (
     ),
     ("watch", "watch:watch", "Show rates, channels, campaigns, orders and health, live, on the full screen."),
     ("receipt", "receipts:receipt", "Show what an order was and what it has done; without an id, the latest orders."),
-    ("campaign", "campaigns:campaign_app", "List, upload, start, watch, pause, resume and end campaigns."),
+    ("campaign", "campaigns:campaign_app", "List, upload, start, watch, share, pause, resume and end campaigns."),
     ("call", "calls:call", "Ring one number."),
     ("history", "history:history", "Show calls and what became of them, newest first."),
     ("suppress", "suppress:suppress_app", "Numbers that are never rung: add, list, remove, import, export."),

@@ -125,6 +125,12 @@ def test_a_campaign_is_held_released_and_ended(server: ServerProcess, here: dict
         server, here, *uploading(server, path, "--starts-at", "2040-01-01T09:00", "--ends-at", "2040-02-01T09:00")
     )["list_id"]
     document(server, here, "campaign", "start", campaign_id, "--from-number", CALLING_NUMBER)
+    shared = server.command("campaign", "share", campaign_id, **here)
+    assert "has weight 10, at most 100 % of the trunk's channels" in shared.stdout + shared.stderr
+    changed = document(server, here, "campaign", "share", campaign_id, "--weight", "30")
+    assert (changed["weight"], changed["concurrency_percentage"]) == (30, 100)
+    wrong = server.command("campaign", "share", campaign_id, "--weight", "1000", **here)
+    assert (wrong.returncode, "weight" in wrong.stderr) == (1, True)
     assert document(server, here, "campaign", "pause", campaign_id)["status"] == "paused"
     listed = document(server, here, "campaign", "list", "--status", "paused")
     assert campaign_id in [row["campaign_id"] for row in listed]

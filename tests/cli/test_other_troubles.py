@@ -11,6 +11,7 @@ from tests.support.troubled_server import Troubled
 SAVE, LARGE = "/ca/api/v0/campaign/save", "/ca/api/v0/campaign/upload-csv"
 AWAY = (503, {"error": {"code": "database_unavailable", "message": "the database is away"}})
 CHANGES = {
+    "/api/v1/campaigns/k": ["campaign", "share", "k", "--weight", "20"],
     "/api/v1/campaigns/k/pause": ["campaign", "pause", "k"],
     "/api/v1/campaigns/k/resume": ["campaign", "resume", "k"],
     "/api/v1/campaigns/k/end": ["campaign", "end", "k", "--yes"],

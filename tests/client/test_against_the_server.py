@@ -182,6 +182,8 @@ async def test_a_campaign_from_its_upload_to_its_end(ask: Asker, tenant: Tenant,
         ("Spring", "ongoing", 3),
     ]
     own = saved.list_id
+    share = await ask(lambda api: api.native.campaigns.share(own, weight=20, concurrency_percentage=50))
+    assert (share.weight, share.concurrency_percentage) == (20, 50)
     assert (await ask(lambda api: api.native.campaigns.pause(own))).status == "paused"
     with pytest.raises(Conflict, match="the campaign is paused") as caught:
         await ask(lambda api: api.native.campaigns.pause(own))

@@ -180,6 +180,7 @@ def campaign_attacks(ours: Tenant, theirs: Tenant, list_id: str) -> dict[tuple[s
     return {
         ("GET", f"{NATIVE}/campaigns"): ({}, 200),
         ("GET", f"{NATIVE}/campaigns/{{campaign_id}}"): ({}, 404),
+        ("PATCH", f"{NATIVE}/campaigns/{{campaign_id}}"): ({"json": {"weight": 100}}, 404),
         ("GET", f"{NATIVE}/campaigns/{{campaign_id}}/figures"): ({}, 404),
         ("GET", f"{NATIVE}/campaigns/{{campaign_id}}/calls"): ({"params": {"mobile_number": "+14155550101"}}, 404),
         **{("POST", f"{NATIVE}/campaigns/{{campaign_id}}/{verb}"): ({}, 404) for verb in ("pause", "resume", "end")},

@@ -106,13 +106,14 @@ async def test_what_the_start_says_replaces_what_the_upload_said(
         "campaign_start_time": "05/03/2026, 10:00",
         "campaign_end_time": "31/03/2026, 20:00",
         "country_code": "+1",
-        "concurrency_percentage": 100,
+        "concurrency_percentage": 30,
         "email_completion_user_ids": [],
     }
     assert (await make_calls(client, tenant, list_id, **changes)).status_code == 200
     campaign = (await client.get(f"{NATIVE}/campaigns/{list_id}", headers=tenant.headers)).json()
     assert campaign["starts_at"] == "2026-03-05T10:00:00+00:00"
     assert campaign["ends_at"] == "2026-03-31T20:00:00+00:00"
+    assert (campaign["weight"], campaign["concurrency_percentage"]) == (10, 30)
 
 
 @pytest.mark.parametrize("level", ["campaign", "agent", "numbers", "numbers of the campaign"])
@@ -190,7 +191,6 @@ async def test_bad_starts(client: httpx2.AsyncClient, tenant: Tenant, store: Pos
         ({}, "+12025550100, which the campaign calls (line 5 of the upload)", 400),
         ({"concurrency_percentage": 101}, "concurrency_percentage: Expected `float` <= 100", 400),
         ({"concurrency_percentage": -1}, "concurrency_percentage: Expected `float` >= 0", 400),
-        ({"concurrency_percentage": 50}, "concurrency_percentage must be 0 or 100", 400),
         ({"email_completion_user_ids": ["u"]}, "email_completion_user_ids is not supported yet", 400),
         ({"country_code": "+999999"}, "country_code", 400),
         ({"call_config": []}, "call_config: Expected `object", 400),

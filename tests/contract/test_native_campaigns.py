@@ -53,8 +53,11 @@ async def test_the_life_of_a_campaign(client: httpx2.AsyncClient, tenant: Tenant
         "created_at": ANY,
         "updated_at": ANY,
         "counts": NOTHING | {"registered": 3},
+        "weight": 10,
+        "concurrency_percentage": 100,
     }
-    plain = {name: ANY if name == "updated_at" else value for name, value in shown.items() if name != "counts"}
+    of_reading = ("counts", "weight", "concurrency_percentage")
+    plain = {name: ANY if name == "updated_at" else value for name, value in shown.items() if name not in of_reading}
     paused = await do(client, tenant, campaign_id, "pause")
     assert (paused.status_code, paused.json()) == (200, plain | {"status": "paused"})
     listed = await client.get(f"{COMPATIBLE}/campaign/all", headers=tenant.headers)
@@ -138,3 +141,57 @@ async def test_bad_input(client: httpx2.AsyncClient, tenant: Tenant, path: str, 
 async def test_an_unknown_campaign(client: httpx2.AsyncClient, tenant: Tenant, verb: str) -> None:
     answer = await do(client, tenant, str(uuid4()), verb)
     assert (answer.status_code, answer.json()["error"]["message"]) == (404, "Campaign not found")
+
+
+async def test_a_share_is_changed_field_by_field(client: httpx2.AsyncClient, tenant: Tenant) -> None:
+    campaign_id = await started_campaign(client, tenant)
+    address, shown = f"{CAMPAIGNS}/{campaign_id}", await read(client, tenant, campaign_id)
+    table: list[tuple[dict[str, Any], int, float]] = [
+        ({"weight": 30}, 30, 100),
+        ({"concurrency_percentage": 12.5}, 30, 12.5),
+        ({"weight": 1, "concurrency_percentage": None}, 1, 12.5),
+        ({"weight": 100, "concurrency_percentage": 100}, 100, 100),
+    ]
+    for body, weight, percentage in table:
+        answer = await client.patch(address, headers=tenant.headers, json=body)
+        changed = shown | {"weight": weight, "concurrency_percentage": percentage}
+        assert (answer.status_code, answer.json()) == (200, changed)
+        assert await read(client, tenant, campaign_id) == changed
+    [listed] = (await client.get(CAMPAIGNS, headers=tenant.headers)).json()["campaigns"]
+    assert (listed["weight"], listed["concurrency_percentage"]) == (100, 100)
+
+
+async def test_a_share_that_cannot_be_changes_nothing(client: httpx2.AsyncClient, tenant: Tenant) -> None:
+    campaign_id = await started_campaign(client, tenant)
+    table: list[tuple[dict[str, Any], str]] = [
+        ({}, "give weight, concurrency_percentage or both"),
+        ({"weight": None}, "give weight, concurrency_percentage or both"),
+        ({"weight": 0}, "weight: Expected `int` >= 1"),
+        ({"weight": 101, "concurrency_percentage": 50}, "weight: Expected `int` <= 100"),
+        ({"weight": 1.5}, "weight: Expected `int"),
+        ({"weight": "10"}, "weight: Expected `int"),
+        ({"concurrency_percentage": 0}, "concurrency_percentage: Expected `float` > 0"),
+        ({"concurrency_percentage": 100.1}, "concurrency_percentage: Expected `float` <= 100"),
+        ({"concurrency_percentage": True}, "concurrency_percentage: Expected `float"),
+        ({"weight": 20, "share": 1}, "unknown field: share"),
+    ]
+    for body, text in table:
+        answer = await client.patch(f"{CAMPAIGNS}/{campaign_id}", headers=tenant.headers, json=body)
+        assert answer.status_code == 400, body
+        assert text in answer.json()["error"]["message"]
+    shown = await read(client, tenant, campaign_id)
+    assert (shown["weight"], shown["concurrency_percentage"]) == (10, 100)
+    unknown = await client.patch(f"{CAMPAIGNS}/{uuid4()}", headers=tenant.headers, json={"weight": 20})
+    assert (unknown.status_code, unknown.json()["error"]["message"]) == (404, "Campaign not found")
+
+
+async def test_a_database_without_a_place_for_shares_says_what_to_do(
+    client: httpx2.AsyncClient, tenant: Tenant, store: PostgresStore
+) -> None:
+    campaign_id = await started_campaign(client, tenant)
+    async with store.transaction() as tx:
+        await tx.connection.execute("DROP TABLE campaign_share")
+    assert (await read(client, tenant, campaign_id))["weight"] == 10
+    answer = await client.patch(f"{CAMPAIGNS}/{campaign_id}", headers=tenant.headers, json={"weight": 20})
+    assert answer.status_code == 409
+    assert "apply the migrations that wait" in answer.json()["error"]["message"]

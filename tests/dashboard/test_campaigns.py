@@ -87,6 +87,23 @@ async def test_pause_and_resume_are_plain_forms_that_come_back(
     assert elsewhere.response.headers["location"] == "/"
 
 
+async def test_a_share_is_shown_and_changed(
+    browser: httpx2.AsyncClient, visitor: Visitor, tenant: Tenant, store: PostgresStore
+) -> None:
+    campaign_id = await _saved(browser, tenant)
+    page = await visitor.get(f"/campaigns/{campaign_id}")
+    assert "weight 10, any of the trunk's channels" in page.text
+    fields = page.form("").fields
+    await visitor.post(f"/campaigns/{campaign_id}/share", fields | {"weight": "30", "concurrency_percentage": "12.5"})
+    shown = (await visitor.get(f"/campaigns/{campaign_id}")).text
+    assert "weight 30, at most 12.5 % of the trunk's channels" in shown
+    for wrong in ({"weight": "x"}, {"weight": "0"}, {"weight": "1.5"}, {"concurrency_percentage": "200"}):
+        empty = {"weight": "", "concurrency_percentage": ""}
+        refused = await visitor.post(f"/campaigns/{campaign_id}/share", fields | empty | wrong, status=400)
+        assert "must be" in refused.text
+    assert "weight 30, at most 12.5 %" in (await visitor.get(f"/campaigns/{campaign_id}")).text
+
+
 async def test_end_leaves_a_receipt(
     browser: httpx2.AsyncClient, visitor: Visitor, tenant: Tenant, store: PostgresStore
 ) -> None:
@@ -269,12 +286,13 @@ async def test_another_workspace_has_no_such_campaign(
         assert "Campaign not found" in (await visitor.get(path, status=404)).text
     for verb in ("pause", "resume", "end"):
         await visitor.post(f"/campaigns/{campaign_id}/{verb}", csrf, status=404)
+    await visitor.post(f"/campaigns/{campaign_id}/share", csrf | {"weight": "20"}, status=404)
     await visitor.post(f"/campaigns/{campaign_id}", csrf, status=404)
     assert campaign_id not in (await visitor.get("/campaigns")).html
     assert await _status(store, stranger, campaign_id) == "scheduled"
 
 
-@pytest.mark.parametrize("path", ["/pause", "/resume", "/end", ""])
+@pytest.mark.parametrize("path", ["/pause", "/resume", "/end", "/share", ""])
 async def test_a_form_from_elsewhere_changes_nothing(
     browser: httpx2.AsyncClient, visitor: Visitor, tenant: Tenant, store: PostgresStore, path: str
 ) -> None:

@@ -28,6 +28,7 @@ pytestmark = pytest.mark.anyio
 
 DISPATCH, ORDERS, SWEEP = load("dispatch"), load("terminations"), load("sweep")
 COVERAGE, RULES, CALLBACKS = load("coverage"), load("invariants"), load("callbacks")
+SHARES = load("fair_share")
 # The indexes of the two big tables that a look of the watch may use, and what must narrow each of them.
 NARROWED_BY = {
     "call_pkey": "call_id",
@@ -69,6 +70,10 @@ LAST_WEEK = """
 LISTED = """
     INSERT INTO suppression (workspace_id, mobile_number)
     SELECT $1, '+44' || lpad(n::text, 9, '0') FROM generate_series(1, 5000) AS n
+"""
+ENDED = """
+    INSERT INTO campaign (workspace_id, agent_id, trunk_id, name, kind, status, call_config, calling_numbers)
+    SELECT $1, $2, $3, 'over', 'list', 'completed', '{}', '{}' FROM generate_series(1, 5000)
 """
 TODAY = """
     INSERT INTO call (workspace_id, campaign_id, contact_id, epoch, called_number, next_attempt_at)
@@ -123,6 +128,25 @@ async def test_the_claim_walks_the_due_index_and_sorts_nothing(crowd: World) -> 
     assert not [node for node in nodes if node["Node Type"] in ("Sort", "Incremental Sort")]
     assert "suppression_pkey" in indexes(nodes), "one look for each call that is claimed"
     assert not reads_whole(nodes, "suppression")
+
+
+async def test_what_campaigns_use_of_a_trunk_is_counted_among_what_is_live(crowd: World) -> None:
+    async with crowd.store.transaction() as tx:
+        await tx.connection.execute(LAST_WEEK, crowd.workspace_id, crowd.trunk_id)
+    nodes = await plan(crowd.store, SHARES["live"], crowd.workspace_id, crowd.trunk_id)
+    assert "dial_attempt_live" in indexes(nodes)
+    assert not reads_whole(nodes, "dial_attempt")
+
+
+async def test_shares_are_read_for_what_is_dialled_and_not_for_all_that_ever_was(crowd: World) -> None:
+    async with crowd.store.transaction() as tx:
+        await tx.connection.execute(ENDED, crowd.workspace_id, crowd.agent_id, crowd.trunk_id)
+        await tx.connection.execute("INSERT INTO campaign_share SELECT workspace_id, campaign_id, 20, 50 FROM campaign")
+        await tx.connection.execute("ANALYZE campaign, campaign_share")
+    nodes = await plan(crowd.store, SHARES["ongoing"])
+    assert {"campaign_started", "campaign_share_pkey"} <= indexes(nodes)
+    assert not reads_whole(nodes, "campaign")
+    assert not reads_whole(nodes, "campaign_share")
 
 
 async def test_looking_for_work_reads_one_entry_of_the_due_index(crowd: World) -> None:

@@ -24,6 +24,9 @@ class Troubled(BaseHTTPRequestHandler):
         self.rfile.read(int(self.headers["Content-Length"]))
         self.do_GET()
 
+    def do_PATCH(self) -> None:
+        self.do_POST()
+
     def do_GET(self) -> None:
         path = self.path.partition("?")[0]
         self.asked.append((path, self.headers["Idempotency-Key"]))

@@ -188,6 +188,18 @@ def test_what_an_older_version_did_not_store_takes_its_default() -> None:
     assert from_json({"max_call_length_s": 9}) == CallConfig(max_call_length_s=9)
 
 
+def test_what_a_newer_version_has_stored_is_ignored() -> None:
+    config = CallConfig(max_call_length_s=9)
+    stored = to_json(config)
+    newer = {
+        **stored,
+        "beep_s": 1,
+        "retry": {**stored["retry"], "retry_never": True},
+        "window": {**stored["window"], "holidays": []},
+    }
+    assert from_json(newer) == config
+
+
 texts = st.text("019:/-TZ +aé\x00", max_size=8)
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | texts,

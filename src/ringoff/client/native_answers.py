@@ -104,7 +104,9 @@ class Campaign(msgspec.Struct, kw_only=True):
     created_at: str | None = None
     updated_at: str | None = None
     counts: CampaignCounts | None = None
-    """Where campaigns are read, not where they are changed."""
+    """Where campaigns are read, not where they are paused, resumed or ended; the same holds for its share."""
+    weight: int | None = None
+    concurrency_percentage: float | None = None
     termination_id: str | None = None
     """The receipt of ``end``."""
 

@@ -187,6 +187,14 @@ class CampaignLifeMethods(Group[C]):
         return Request("POST", f"{NATIVE}/campaigns/preview", body_as(ListPreview), upload=upload, repeat=Repeat.FREELY)
 
     @Method
+    def share(
+        self, campaign_id: str, *, weight: int | None = None, concurrency_percentage: float | None = None
+    ) -> Request[Campaign]:
+        """What it gets of its trunk beside the others: a weight from 1 to 100, a percentage of the channels."""
+        body = given(weight=weight, concurrency_percentage=concurrency_percentage)
+        return Request("PATCH", _campaign(campaign_id), body_as(Campaign), json=body, repeat=Repeat.FREELY)
+
+    @Method
     def pause(self, campaign_id: str) -> Request[Campaign]:
         """After the answer no call of it is dialled until it is resumed."""
         return Request("POST", f"{_campaign(campaign_id)}/pause", body_as(Campaign))

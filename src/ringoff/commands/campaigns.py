@@ -1,4 +1,4 @@
-"""`ringoff campaign`: list, upload, start, watch, pause, resume and end."""
+"""`ringoff campaign`: list, upload, start, watch, share, pause, resume and end."""
 
 from itertools import islice
 from typing import Final
@@ -82,6 +82,44 @@ def start(
         return _tell(api.native.campaigns.get(campaign_id), desk, is_json=json and not watch) or (
             look_on(api, campaign_id, desk, is_json=json) if watch else OK
         )
+
+
+@campaign_app.command
+def share(
+    campaign_id: str,
+    *,
+    weight: int | None = None,
+    concurrency_percentage: float | None = None,
+    json: Json = False,
+    server: Server = HERE,
+) -> int:
+    """Show what a campaign gets of its trunk beside the others, or change it, also while it is dialled.
+
+    Parameters
+    ----------
+    campaign_id
+        As `ringoff campaign list` shows it.
+    weight
+        From 1 to 100; 10 is usual. Twice the weight is twice the calls while both have calls due.
+    concurrency_percentage
+        How many of the trunk's channels it may use at a time.
+    """
+    desk = Desk()
+    with connected(server) as api, fate_told(_UNKNOWN):
+        if weight is None and concurrency_percentage is None:
+            found = api.native.campaigns.get(campaign_id)
+        else:
+            found = api.native.campaigns.share(
+                campaign_id, weight=weight, concurrency_percentage=concurrency_percentage
+            )
+    if json:
+        desk.json(msgspec.to_builtins(found))
+    elif found.weight is None or found.concurrency_percentage is None:
+        desk.say("the server is of a version that knows no shares")
+    else:
+        channels = f"at most {found.concurrency_percentage:g} % of the trunk's channels"
+        desk.say(f"{found.name} has weight {found.weight}, {channels}")
+    return OK
 
 
 @campaign_app.command

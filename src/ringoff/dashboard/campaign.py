@@ -1,5 +1,6 @@
 """One campaign: how it goes, live, what it was told to do, its calls, and the forms that start and end it."""
 
+import re
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -19,11 +20,12 @@ from ringoff.dashboard.visit import Fields, Visit
 from ringoff.domain.call_window import MINUTES_PER_DAY, CallWindow
 from ringoff.domain.campaign import STARTED, CampaignStatus
 from ringoff.domain.campaign_figures import CampaignFigures
-from ringoff.domain.errors import NotFound, RingoffError
+from ringoff.domain.errors import InvalidInput, NotFound, RingoffError
+from ringoff.domain.fair_share import DEFAULT_SHARE
 from ringoff.domain.identifiers import CampaignId
 from ringoff.domain.list_upload import UploadRow
 from ringoff.domain.workspace import Principal
-from ringoff.operations import agents, campaign_life, campaigns, large_lists, targets
+from ringoff.operations import agents, campaign_life, campaign_shares, campaigns, large_lists, targets
 from ringoff.operations.campaign_figures import campaign_figures
 from ringoff.operations.campaigns import StartTerms
 from ringoff.ports import Store
@@ -43,6 +45,7 @@ class StartForm:
     start_time: str = ""
 
 
+_NUMBER: Final = re.compile(r"[0-9]{1,3}(?:\.[0-9]{1,6})?")
 NOT_FILLED_IN: Final = StartForm()
 
 
@@ -87,6 +90,34 @@ async def start(visit: Visit) -> Response:
     return visit.go(f"/campaigns/{campaign_id}")
 
 
+@PAGES.post("/campaigns/{campaign_id}/share")
+async def share(visit: Visit) -> Response:
+    """Change what it gets of its trunk beside the others."""
+    fields = await visit.fields()
+    campaign_id = asked_campaign(visit)
+    weight, percentage = _number(fields, "weight"), _number(fields, "concurrency_percentage")
+    if weight is not None and not weight.is_integer():
+        raise InvalidInput("weight must be a whole number", field="weight")
+    await campaign_shares.change(
+        visit.store,
+        visit.principal,
+        campaign_id,
+        weight=None if weight is None else int(weight),
+        concurrency_percentage=percentage,
+    )
+    return visit.go(f"/campaigns/{campaign_id}")
+
+
+def _number(fields: Fields, name: str) -> float | None:
+    """A finite number; None when the field is empty."""
+    text = fields.text(name)
+    if not text:
+        return None
+    if _NUMBER.fullmatch(text) is None:
+        raise InvalidInput(f"{name} must be a number", field=name)
+    return float(text)
+
+
 def window_words(window: CallWindow) -> str:
     """``09:00 to 21:00``, or that it is always open."""
     if window.is_always_open:
@@ -113,6 +144,7 @@ async def _show(visit: Visit, form: StartForm, *, complaint: str = "", status: i
         agent=await agents.read_agent(store, principal, campaign.agent_id, or_archived=True),
         callers=await targets.callers(store, principal),
         calls=calls,
+        share=(await campaign_shares.shares(store, principal, [campaign_id])).get(campaign_id, DEFAULT_SHARE),
     )
 
 

@@ -5,7 +5,7 @@ The input has the shape of the public API; the stored shape is our own and round
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -121,14 +121,23 @@ def to_json(config: CallConfig) -> dict[str, Any]:
 
 
 def from_json(stored: Mapping[str, Any]) -> CallConfig:
-    """Read the stored shape; what an older version did not store takes its default."""
-    given = dict(stored)
-    retry = RetryPolicy(**given.pop("retry", {}))
-    window = CallWindow(**given.pop("window")) if "window" in given else ALWAYS
-    scheduled = given.pop("scheduled_at", None)
+    """Read the stored shape; what an older version did not store takes its default, what a newer one did is ignored."""
+    known = {name: stored[name] for name in _STORED if name in stored}
+    retry = RetryPolicy(**_known(stored.get("retry", {}), _RETRY_STORED))
+    window = CallWindow(**_known(stored["window"], _WINDOW_STORED)) if "window" in stored else ALWAYS
+    scheduled = stored.get("scheduled_at")
     return CallConfig(
-        **given, retry=retry, window=window, scheduled_at=datetime.fromisoformat(scheduled) if scheduled else None
+        **known, retry=retry, window=window, scheduled_at=datetime.fromisoformat(scheduled) if scheduled else None
     )
+
+
+_STORED: Final = ("idle_timeout_warning_s", "idle_timeout_end_s", "max_call_length_s")
+_RETRY_STORED: Final = frozenset(field.name for field in fields(RetryPolicy))
+_WINDOW_STORED: Final = frozenset(field.name for field in fields(CallWindow))
+
+
+def _known(stored: Mapping[str, Any], names: frozenset[str]) -> dict[str, Any]:
+    return {name: value for name, value in stored.items() if name in names}
 
 
 def _parse_retry(raw: object, field: str) -> RetryPolicy:

@@ -7,11 +7,13 @@ from typing import Final
 from ringoff.domain.call import SubStatus
 from ringoff.domain.campaign import STARTED, CampaignStatus
 from ringoff.domain.errors import Conflict, NotFound
+from ringoff.domain.fair_share import DEFAULT_SHARE, Share
 from ringoff.domain.identifiers import CampaignId, TerminationId
 from ringoff.domain.records import CampaignCounts, CampaignRow
 from ringoff.domain.termination import Level, Selector, TerminationOrder
 from ringoff.domain.workspace import Principal
 from ringoff.observer_port import NOBODY, Observer, OrderNotes, OrderOutcome
+from ringoff.operations.campaign_shares import read_shares
 from ringoff.ports import Gate, Store, Transaction, open_gate
 
 END_REASON: Final = "the campaign was ended by hand"
@@ -21,6 +23,8 @@ END_REASON: Final = "the campaign was ended by hand"
 class CountedCampaign:
     campaign: CampaignRow
     counts: CampaignCounts
+    share: Share
+    """What it gets of its trunk beside the others."""
 
 
 async def list_campaigns(
@@ -36,7 +40,8 @@ async def list_campaigns(
     async with store.snapshot() as tx:
         page = await tx.campaigns.campaigns_below(principal.workspace_id, below, limit, status, name_part)
         counts = await tx.campaigns.counts(principal.workspace_id, [campaign.campaign_id for campaign in page])
-    return [CountedCampaign(campaign, counts[campaign.campaign_id]) for campaign in page]
+        shares = await read_shares(tx, principal.workspace_id, [campaign.campaign_id for campaign in page])
+    return [CountedCampaign(c, counts[c.campaign_id], shares.get(c.campaign_id, DEFAULT_SHARE)) for c in page]
 
 
 async def campaign(store: Store, principal: Principal, campaign_id: CampaignId) -> CountedCampaign:
@@ -44,7 +49,8 @@ async def campaign(store: Store, principal: Principal, campaign_id: CampaignId) 
     async with store.snapshot() as tx:
         found = await _found(tx, principal, campaign_id)
         counts = await tx.campaigns.counts(principal.workspace_id, [campaign_id])
-    return CountedCampaign(found, counts[campaign_id])
+        shares = await read_shares(tx, principal.workspace_id, [campaign_id])
+    return CountedCampaign(found, counts[campaign_id], shares.get(campaign_id, DEFAULT_SHARE))
 
 
 async def pause(store: Store, principal: Principal, campaign_id: CampaignId, *, gate: Gate = open_gate) -> CampaignRow:

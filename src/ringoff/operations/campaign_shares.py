@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from ringoff.domain.errors import Conflict, InvalidInput, NotFound
-from ringoff.domain.fair_share import PERCENTAGE_MAX, WEIGHT_MAX, WEIGHT_MIN, Share
-from ringoff.domain.identifiers import CampaignId
+from ringoff.domain.fair_share import DEFAULT_SHARE, PERCENTAGE_MAX, WEIGHT_MAX, WEIGHT_MIN, Share
+from ringoff.domain.identifiers import CampaignId, WorkspaceId
 from ringoff.domain.workspace import Principal
 from ringoff.ports import Store, Transaction
 
@@ -15,9 +15,16 @@ NOT_KEPT: Final = "this database has no place for shares yet: apply the migratio
 async def shares(store: Store, principal: Principal, campaign_ids: Sequence[CampaignId]) -> Mapping[CampaignId, Share]:
     """Of those among these that have one of their own; none where the database does not keep shares yet."""
     async with store.transaction() as tx:
-        if not await tx.fair_shares.are_kept():
-            return {}
-        return await tx.fair_shares.shares(principal.workspace_id, list(campaign_ids))
+        return await read_shares(tx, principal.workspace_id, campaign_ids)
+
+
+async def read_shares(
+    tx: Transaction, workspace_id: WorkspaceId, campaign_ids: Sequence[CampaignId]
+) -> Mapping[CampaignId, Share]:
+    """``shares`` in the caller's transaction."""
+    if not campaign_ids or not await tx.fair_shares.are_kept():
+        return {}
+    return await tx.fair_shares.shares(workspace_id, list(campaign_ids))
 
 
 async def change(
@@ -56,5 +63,7 @@ async def set_share(
 ) -> Share:
     """In the caller's transaction, of a campaign that it has found. ``Conflict`` as ``change``."""
     if not await tx.fair_shares.are_kept():
+        if weight is None and concurrency_percentage == PERCENTAGE_MAX:
+            return DEFAULT_SHARE  # All of the trunk is what every campaign has there.
         raise Conflict(NOT_KEPT)
     return await tx.fair_shares.change(principal.workspace_id, campaign_id, weight, concurrency_percentage)

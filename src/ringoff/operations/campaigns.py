@@ -16,6 +16,7 @@ from ringoff.domain.webhook_records import StatusCallback
 from ringoff.domain.workspace import CallingNumber, Principal
 from ringoff.operations.agents import active_agent
 from ringoff.operations.caller_ids import resolve_calling_numbers
+from ringoff.operations.campaign_shares import set_share
 from ringoff.operations.csv_report import ReadOptions
 from ringoff.operations.number_pools import hold_pool
 from ringoff.operations.status_callbacks import keep_callback
@@ -115,6 +116,7 @@ async def start(
     now: datetime,
     terms: StartTerms = UPLOADED_TERMS,
     callback: StatusCallback | None = None,
+    concurrency_percentage: float | None = None,
 ) -> StartedCampaign:
     """Let a draft be dialled from its start time on, showing ``from_numbers`` (numbers or ids) or those of a pool.
 
@@ -148,6 +150,8 @@ async def start(
             raise Conflict(ALREADY_STARTED, field="list_id")
         if callback is not None:
             await keep_callback(tx, workspace_id, campaign_id, callback)
+        if concurrency_percentage is not None:
+            await set_share(tx, principal, campaign_id, None, concurrency_percentage)
         has_ongoing_calls = await tx.campaigns.has_ongoing_calls(workspace_id, campaign_id)
         await tx.calls.wake_dispatchers()
     return StartedCampaign(started, has_ongoing_calls)

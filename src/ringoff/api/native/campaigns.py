@@ -1,5 +1,6 @@
-"""``/api/v1/campaigns``: campaigns with their counts, and pause, resume and end."""
+"""``/api/v1/campaigns``: campaigns with their counts, and pause, resume, end and share."""
 
+from typing import Annotated
 from uuid import UUID
 
 import msgspec
@@ -8,10 +9,11 @@ from ringoff.api.errors import ErrorShape
 from ringoff.api.fields import Instant, PageSize, instant, instant_or_none
 from ringoff.api.routing import RouteTable
 from ringoff.api.services import Services
+from ringoff.domain.fair_share import PERCENTAGE_MAX, WEIGHT_MAX, WEIGHT_MIN
 from ringoff.domain.identifiers import CampaignId
 from ringoff.domain.records import CampaignCounts, CampaignRow
 from ringoff.domain.workspace import Principal
-from ringoff.operations import campaign_life
+from ringoff.operations import campaign_life, campaign_shares
 from ringoff.operations.campaign_life import CountedCampaign
 
 ROUTES = RouteTable("/api/v1", ErrorShape.NATIVE, "campaigns")
@@ -46,6 +48,17 @@ class CampaignCountsView(msgspec.Struct):
 
 class CountedCampaignView(CampaignView, kw_only=True):
     counts: CampaignCountsView
+    weight: int
+    """What it gets of its trunk beside the others that have calls due."""
+    concurrency_percentage: float
+    """Of its trunk's channels, how many it may use at a time."""
+
+
+class CampaignShareRequest(msgspec.Struct, forbid_unknown_fields=True):
+    """What is left out stays."""
+
+    weight: Annotated[int, msgspec.Meta(ge=WEIGHT_MIN, le=WEIGHT_MAX)] | None = None
+    concurrency_percentage: Annotated[float, msgspec.Meta(gt=0, le=PERCENTAGE_MAX)] | None = None
 
 
 class CampaignList(msgspec.Struct):
@@ -79,6 +92,21 @@ async def list_counted_campaigns(services: Services, principal: Principal, query
 @ROUTES.add("GET", "/campaigns/{campaign_id}", errors=(404,))
 async def read_campaign(services: Services, principal: Principal, campaign_id: UUID) -> CountedCampaignView:
     """One campaign with its counts."""
+    return _counted(await campaign_life.campaign(services.store, principal, CampaignId(campaign_id)))
+
+
+@ROUTES.add("PATCH", "/campaigns/{campaign_id}", errors=(404, 409))
+async def share_campaign(
+    services: Services, principal: Principal, campaign_id: UUID, body: CampaignShareRequest
+) -> CountedCampaignView:
+    """Give it another weight, or another share of its trunk's channels, also while it is dialled."""
+    await campaign_shares.change(
+        services.store,
+        principal,
+        CampaignId(campaign_id),
+        weight=body.weight,
+        concurrency_percentage=body.concurrency_percentage,
+    )
     return _counted(await campaign_life.campaign(services.store, principal, CampaignId(campaign_id)))
 
 
@@ -122,6 +150,8 @@ def _counted(counted: CountedCampaign) -> CountedCampaignView:
     return CountedCampaignView(
         **msgspec.structs.asdict(_shown(counted.campaign)),
         counts=counts_view(counted.counts),
+        weight=counted.share.weight,
+        concurrency_percentage=counted.share.concurrency_percentage,
     )
 
 

@@ -23,9 +23,6 @@ from ringoff.operations.large_lists import LargeListForm, ReadableFile
 
 ROUTES = RouteTable("/ca/api/v0", ErrorShape.DETAIL, "large lists")
 
-_ALL_OF_IT = (0, 100)
-"""Shares of the capacity that mean no limit but the trunk's own."""
-
 
 class UploadForm(msgspec.Struct, forbid_unknown_fields=True):
     agent_id: UUID
@@ -153,11 +150,6 @@ async def start_large_list(
         raise ContradictoryInput("Provide exactly one of: from_numbers, number_pool_id", field="from_numbers")
     if body.email_completion_user_ids:
         raise InvalidInput("email_completion_user_ids is not supported yet", field="email_completion_user_ids")
-    if body.concurrency_percentage not in _ALL_OF_IT:
-        raise InvalidInput(
-            "concurrency_percentage must be 0 or 100: how many calls there are at a time is the trunk's channels_max",
-            field="concurrency_percentage",
-        )
     if body.country_code is not None:
         NumberNormalizer(body.country_code)  # Refuses one that is none; numbers were read with that of the upload.
     await campaigns.start(
@@ -173,6 +165,8 @@ async def start_large_list(
             body.campaign_start_time,
             body.campaign_end_time,
         ),
+        # 0 is the documented default: what the campaign has stays, all of the trunk unless somebody said less.
+        concurrency_percentage=body.concurrency_percentage or None,
     )
     return StartedLargeListAnswer(bulk_list_id=str(body.bulk_list_id))
 
