@@ -78,6 +78,9 @@ class Sizes:
     live_calls: int = 10_000
     live_calls_window_s: float = 20.0
     """At least one renewal of all leases, and several."""
+    fair_cps: float = 50.0
+    fair_looks: int = 15
+    fair_window_s: float = 20.0
     route_window_s: float = 4.0
     """For which each compatible route is asked, after a fifth of that to warm up."""
 
@@ -135,6 +138,8 @@ QUICK = Sizes(
     soak_open_s=0.6,
     live_calls=200,
     live_calls_window_s=0.5,
+    fair_looks=2,
+    fair_window_s=1.0,
     route_window_s=0.3,
 )
 
