@@ -48,18 +48,24 @@ async def add_campaign(database: Connection, tenant: Tenant, name: str, status: 
 
 
 async def add_pending_calls(
-    database: Connection, tenant: Tenant, campaign_id: UUID, count: int, due_in: timedelta = timedelta(days=1)
+    database: Connection,
+    tenant: Tenant,
+    campaign_id: UUID,
+    count: int,
+    due_in: timedelta = timedelta(days=1),
+    tail: str = "0001",
 ) -> None:
-    """Registered calls to different numbers, each with its contact."""
+    """Registered calls to different numbers, each with its contact; to the simulated carrier, the tail is the end."""
     await database.execute(
         "INSERT INTO contact (workspace_id, campaign_id, called_number, callee_name, custom_args, line_no)"
-        " SELECT $1, $2, '+91' || lpad((n::bigint * $4 % 1000000)::text, 6, '0') || '0001', 'Person ' || n,"
+        " SELECT $1, $2, '+91' || lpad((n::bigint * $4 % 1000000)::text, 6, '0') || $5, 'Person ' || n,"
         " jsonb_build_object('callee_name', 'Person ' || n, 'company', 'Acme ' || n), n + 1"
         " FROM generate_series(1, $3::int) AS n",
         tenant.workspace_id,
         campaign_id,
         count,
         NUMBER_STRIDE,
+        tail,
         timeout=600,
     )
     await database.execute(

@@ -212,11 +212,12 @@ class EmbeddedPostgres:
         options = f"-k {shlex.quote(str(socket_dir))}"
         arguments = ("-w", "-t", str(_START_TIMEOUT_S), "-o", options, "-l", str(self.log_path), "start")
         self._run("pg_ctl", *arguments, timeout_s=_START_TIMEOUT_S)
-        if not self._is_ready():
+        # One that restores a backup says that it has started long before it lets anybody in.
+        if not self._came_up_by_itself():
             raise DatabaseUnavailable(f"the embedded PostgreSQL did not become ready; see {self.log_path}")
 
     def _came_up_by_itself(self) -> bool:
-        """A server that is replaying its log, or stopping, after the process that started it was killed."""
+        """A server that is replaying its log: a backup's, or its own after the process that started it was killed."""
         for _poll in range(round(_START_TIMEOUT_S / _POLL_S)):
             pid = self.postmaster_pid
             if pid is None or self._is_ready():
