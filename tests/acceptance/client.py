@@ -5,10 +5,12 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import timedelta
 from functools import partial
-from typing import Any
+from typing import Any, Protocol
+
+import httpx2
 
 from ringoff.clock import SystemClock
-from tests.support.processes import ServerProcess, until
+from tests.support.processes import until
 
 COMPATIBLE = "/ca/api/v0"
 CALLING_NUMBER = "+12025550100"
@@ -27,10 +29,18 @@ def csv_of(called: Iterable[str]) -> bytes:
     return ("Mobile Number,Name\n" + "".join(f"{number},Somebody\n" for number in called)).encode()
 
 
+class Answering(Protocol):
+    """A server, whoever started it."""
+
+    @property
+    def http(self) -> httpx2.Client:
+        """With its address and a key."""
+
+
 class Client:
     """Speaks to one server. Every answer but an expected one fails the test with its text."""
 
-    def __init__(self, server: ServerProcess) -> None:
+    def __init__(self, server: Answering) -> None:
         self._server = server
         self.agent_id: str = self.get("/agent/all")["data"]["agents"][0]["id"]
 

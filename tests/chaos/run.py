@@ -8,19 +8,18 @@ from pathlib import Path
 from threading import Event
 from typing import Any
 
-import asyncpg
-
 from ringoff.clock import SystemClock
-from tests.acceptance.client import CALLING_NUMBER, Client
+from tests.acceptance.client import Client
 from tests.chaos.clients import Clients
 from tests.chaos.crashes import LEASE_S, Crasher
+from tests.chaos.drain import drain
 from tests.chaos.dump import dump
 from tests.chaos.evidence import DUMP, JOURNAL, WIRE
 from tests.chaos.journal import Journal
 from tests.chaos.line import Address
 from tests.chaos.plan import Profile
 from tests.chaos.targets import Targets
-from tests.support.processes import ServerProcess, until
+from tests.support.processes import ServerProcess
 
 SETTINGS: Mapping[str, str] = {
     "lease_s": f"{LEASE_S:g}",
@@ -30,8 +29,6 @@ SETTINGS: Mapping[str, str] = {
     "log_level": "warning",
 }
 _PROGRESS_S = 5.0
-_DRAIN_S = 150.0
-_DRAIN_CPS = 5_000.0
 _CHANNELS = 100_000
 _LONGER_AT_MOST = 4
 
@@ -56,7 +53,8 @@ def run_chaos(
     ):
         try:
             _disturb(profile, server, journal, say)
-            _drain(server, journal, say)
+            drain(server, journal)
+            say(f"quiet    {_progress(server, journal)}")
             asyncio.run(dump(server.dsn, directory / DUMP))
         finally:
             _keep(server, directory)
@@ -112,52 +110,6 @@ def _progress(server: ServerProcess, journal: Journal) -> str:
         f" {counts['order None']:4} unknown, {counts['registration 200']:6} registrations,"
         f" {server.wire_count():7} dials, {counts['crash']:3} crashes, {counts['trouble']} troubles"
     )
-
-
-def _drain(server: ServerProcess, journal: Journal, say: Say) -> None:
-    """Nobody disturbs any more: start what was never started, and wait for every end and every receipt."""
-    until(lambda: server.http.get("/readyz").status_code == 200, "ready after the run", poll_s=0.2)
-    Client(server).set_pace(cps_max=_DRAIN_CPS, channels_max=_CHANNELS)
-    unverified = "SELECT count(*) FROM list_upload WHERE state = 'verifying'"
-    try:
-        until(lambda: _count(server, unverified) == 0, "every list is verified", poll_s=0.3)
-    except AssertionError as late:
-        journal.trouble(str(late))
-    for draft in _look(server, "SELECT campaign_id, agent_id FROM campaign WHERE status = 'draft'"):
-        body = {
-            "agent_id": str(draft["agent_id"]),
-            "list_id": str(draft["campaign_id"]),
-            "from_numbers": [CALLING_NUMBER],
-        }
-        answer = server.http.post("/ca/api/v0/campaign/start", json=body)
-        if answer.status_code != 200:
-            journal.trouble(f"a draft could not be started: {answer.text}")
-    open_calls = "SELECT count(*) FROM call WHERE status IN ('registered', 'ongoing', 'retry')"
-    unsettled = "SELECT count(*) FROM termination WHERE state <> 'settled'"
-    try:
-        until(lambda: _count(server, open_calls) == 0, "every call is over", _DRAIN_S, poll_s=0.3)
-        until(lambda: _count(server, unsettled) == 0, "every receipt is settled", poll_s=0.3)
-    except AssertionError as late:
-        journal.trouble(str(late))
-    doctor = server.command("doctor")
-    if doctor.returncode != 0:
-        journal.trouble(f"doctor: {doctor.stdout[-1_000:]}{doctor.stderr[-1_000:]}")
-    say(f"quiet    {_progress(server, journal)}")
-
-
-def _count(server: ServerProcess, statement: str) -> int:
-    return int(_look(server, statement)[0][0])
-
-
-def _look(server: ServerProcess, statement: str) -> list[asyncpg.Record]:
-    async def fetch() -> list[asyncpg.Record]:
-        connection = await asyncpg.connect(server.dsn)
-        try:
-            return list(await connection.fetch(statement))
-        finally:
-            await connection.close()
-
-    return asyncio.run(fetch())
 
 
 def _keep(server: ServerProcess, directory: Path) -> None:

@@ -1,0 +1,154 @@
+"""One run: clients and faults on many hosts for a while, then quiet until all has ended, then the evidence."""
+
+import asyncio
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from random import Random
+from threading import Event
+
+from ringoff.clock import SystemClock
+from tests.acceptance.client import Client
+from tests.chaos.clients import Clients
+from tests.chaos.drain import drain
+from tests.chaos.dump import dump
+from tests.chaos.evidence import DUMP, JOURNAL, WIRE
+from tests.chaos.exercise import Demand
+from tests.chaos.journal import Journal
+from tests.chaos.line import Address
+from tests.chaos.plan import Profile
+from tests.chaos.targets import Targets
+from tests.multihost.faults import FAULTS
+from tests.multihost.installation import Installation, an_installation
+from tests.multihost.rescues import sent_after_rescue
+from tests.multihost.stage import LEASE_S, Stage
+
+FIGURES = "figures.jsonl"
+SETTINGS: Mapping[str, str] = {
+    "lease_s": f"{LEASE_S:g}",
+    "simulated_mix": "answered=50,busy=35,no_answer=8,network_failure=4,invalid_number=2,silent=0.3",
+    "simulated_speed": "100",
+    "silence_timeout_s": "5",
+    "log_level": "info",
+}
+_CHANNELS = 100_000
+_BETWEEN_FAULTS_S = 1.5
+
+_clock = SystemClock()
+Say = Callable[[str], None]
+
+
+def profile_of(seed: int, seconds: float) -> Profile:
+    """Less than one dispatcher alone could do, so that what two of three lose is not for want of a processor."""
+    return Profile(
+        seed=seed,
+        seconds=seconds,
+        cps_max=120.0,
+        agents=6,
+        order_threads=3,
+        order_pause_s=0.15,
+        upload_pause_s=0.7,
+        upload_numbers_max=500,
+        call_pause_s=0.4,
+        has_heavy_numbers=False,
+    )
+
+
+def demand_of(profile: Profile) -> Demand:
+    """Far below what a busy machine reaches. Every fault at least once."""
+    return Demand(
+        answered=int(profile.seconds),
+        carried_out=int(profile.seconds / 2),
+        while_dialled=int(profile.seconds / 6),
+        dials=int(profile.seconds * 10),
+        retries=int(profile.seconds / 2),
+        crashes=dict.fromkeys(FAULTS, 1),
+    )
+
+
+def run_multihost(profile: Profile, directory: Path, *, say: Say = print) -> None:
+    """Leave the evidence of one run in ``directory``; judging it is the checker's.
+
+    Raises ``NoNetwork`` or ``NoDisks`` on a machine that allows none.
+    """
+    settings = {"simulated_seed": str(profile.seed), **SETTINGS}
+    with Journal(directory / JOURNAL) as journal, an_installation(directory, settings) as installation:
+        try:
+            _disturb(profile, installation, journal, directory, say)
+            drain(installation, journal)
+            say(f"quiet    {_progress(installation, journal)}")
+            for late in asyncio.run(sent_after_rescue(installation)):
+                journal.trouble(late)
+            asyncio.run(dump(installation.dsn, directory / DUMP))
+        finally:
+            _keep(installation, directory)
+
+
+def _disturb(profile: Profile, installation: Installation, journal: Journal, directory: Path, say: Say) -> None:
+    """Clients and faults at the same time, until every fault was there and the time is over."""
+    client = Client(installation)
+    client.set_pace(cps_max=profile.cps_max, channels_max=_CHANNELS)
+    agent_ids = [client.agent_id, *(client.another_agent() for _ in range(profile.agents - 1))]
+    over, address = Event(), Address(installation.url)
+    clients = Clients(profile, journal, Targets(agent_ids, profile.campaigns_spared), address, installation.key, over)
+    clients.begin()
+    stage = Stage(installation, journal, over, say)
+    loops = clients.loops()
+    with ThreadPoolExecutor(len(loops)) as threads:
+        running = [threads.submit(loop) for loop in loops]
+        try:
+            _make_faults(profile, stage)
+        finally:
+            over.set()
+            stage.keep(directory / FIGURES)
+    for loop in running:
+        loop.result()
+    _see_all_alive(stage)
+
+
+def _make_faults(profile: Profile, stage: Stage) -> None:
+    dice = Random(f"{profile.seed}/faults")
+    began = _clock.monotonic()
+    for name in _names(dice):
+        if _clock.monotonic() - began >= profile.seconds and stage.journal.counts["crash"] >= len(FAULTS):
+            return
+        stage.wait(_BETWEEN_FAULTS_S * (0.4 + 1.2 * dice.random()))
+        _see_all_alive(stage)
+        stage.wait_for_full_dialling()
+        stage.say(f"{_clock.monotonic() - began:5.0f} s  {_progress(stage.installation, stage.journal)}: {name}")
+        FAULTS[name](stage, dice)
+        stage.journal.crash(name)
+
+
+def _names(dice: Random) -> Iterator[str]:
+    """Each once, in any order, and then what the dice say."""
+    yield from dice.sample(list(FAULTS), len(FAULTS))
+    while True:
+        yield dice.choice(list(FAULTS))
+
+
+def _see_all_alive(stage: Stage) -> None:
+    """A process that ended without being killed is trouble; it is started again, so that the run says more."""
+    for role in stage.installation.roles:
+        if role.process.exit_code is not None:
+            stage.journal.trouble(f"{role.name} ended by itself with {role.process.exit_code}")
+            role.start()
+
+
+def _progress(installation: Installation, journal: Journal) -> str:
+    counts = journal.counts
+    return (
+        f"{counts['order 200']} orders carried out, {counts['order 400']} found nothing,"
+        f" {counts['order None']} unknown, {installation.wire_count()} dials, {counts['trouble']} troubles"
+    )
+
+
+def _keep(installation: Installation, directory: Path) -> None:
+    with (directory / WIRE).open("wb") as wire:
+        for role in installation.roles:
+            if role.wire_log_path.exists():
+                wire.write(role.wire_log_path.read_bytes())
+    for node in (installation.databases.primary, installation.databases.standby):
+        if node.log_path.exists():
+            shutil.copyfile(node.log_path, directory / node.log_path.name)
