@@ -2,7 +2,7 @@
 
 import asyncio
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from random import Random
@@ -28,7 +28,7 @@ FIGURES = "figures.jsonl"
 SETTINGS: Mapping[str, str] = {
     "lease_s": f"{LEASE_S:g}",
     "simulated_mix": "answered=50,busy=35,no_answer=8,network_failure=4,invalid_number=2,silent=0.3",
-    "simulated_speed": "100",
+    "simulated_speed": "25",
     "silence_timeout_s": "5",
     "log_level": "info",
 }
@@ -44,38 +44,42 @@ def profile_of(seed: int, seconds: float) -> Profile:
     return Profile(
         seed=seed,
         seconds=seconds,
-        cps_max=120.0,
-        agents=6,
+        cps_max=90.0,
+        agents=8,
         order_threads=3,
-        order_pause_s=0.15,
-        upload_pause_s=0.7,
-        upload_numbers_max=500,
+        order_pause_s=0.25,
+        campaigns_spared=6,
+        upload_pause_s=0.5,
+        upload_numbers_max=800,
         call_pause_s=0.4,
         has_heavy_numbers=False,
     )
 
 
-def demand_of(profile: Profile) -> Demand:
-    """Far below what a busy machine reaches. Every fault at least once."""
+def demand_of(profile: Profile, faults: Sequence[str] = tuple(FAULTS)) -> Demand:
+    """Far below what a busy machine reaches."""
     return Demand(
         answered=int(profile.seconds),
         carried_out=int(profile.seconds / 2),
         while_dialled=int(profile.seconds / 6),
         dials=int(profile.seconds * 10),
         retries=int(profile.seconds / 2),
-        crashes=dict.fromkeys(FAULTS, 1),
+        crashes=dict.fromkeys(faults, 1),
     )
 
 
-def run_multihost(profile: Profile, directory: Path, *, say: Say = print) -> None:
+def run_multihost(
+    profile: Profile, directory: Path, *, faults: Sequence[str] = tuple(FAULTS), say: Say = print
+) -> None:
     """Leave the evidence of one run in ``directory``; judging it is the checker's.
 
+    Of the ``faults`` each is made once, in an order of the seed's, and then any of them until the time is over.
     Raises ``NoNetwork`` or ``NoDisks`` on a machine that allows none.
     """
     settings = {"simulated_seed": str(profile.seed), **SETTINGS}
     with Journal(directory / JOURNAL) as journal, an_installation(directory, settings) as installation:
         try:
-            _disturb(profile, installation, journal, directory, say)
+            _disturb(profile, installation, journal, directory, faults, say)
             drain(installation, journal)
             say(f"quiet    {_progress(installation, journal)}")
             for late in asyncio.run(sent_after_rescue(installation)):
@@ -85,7 +89,9 @@ def run_multihost(profile: Profile, directory: Path, *, say: Say = print) -> Non
             _keep(installation, directory)
 
 
-def _disturb(profile: Profile, installation: Installation, journal: Journal, directory: Path, say: Say) -> None:
+def _disturb(
+    profile: Profile, installation: Installation, journal: Journal, directory: Path, faults: Sequence[str], say: Say
+) -> None:
     """Clients and faults at the same time, until every fault was there and the time is over."""
     client = Client(installation)
     client.set_pace(cps_max=profile.cps_max, channels_max=_CHANNELS)
@@ -98,7 +104,7 @@ def _disturb(profile: Profile, installation: Installation, journal: Journal, dir
     with ThreadPoolExecutor(len(loops)) as threads:
         running = [threads.submit(loop) for loop in loops]
         try:
-            _make_faults(profile, stage)
+            _make_faults(profile, stage, faults)
         finally:
             over.set()
             stage.keep(directory / FIGURES)
@@ -107,25 +113,25 @@ def _disturb(profile: Profile, installation: Installation, journal: Journal, dir
     _see_all_alive(stage)
 
 
-def _make_faults(profile: Profile, stage: Stage) -> None:
+def _make_faults(profile: Profile, stage: Stage, faults: Sequence[str]) -> None:
     dice = Random(f"{profile.seed}/faults")
     began = _clock.monotonic()
-    for name in _names(dice):
-        if _clock.monotonic() - began >= profile.seconds and stage.journal.counts["crash"] >= len(FAULTS):
+    for name in _names(dice, faults):
+        if _clock.monotonic() - began >= profile.seconds and stage.journal.counts["crash"] >= len(faults):
             return
         stage.wait(_BETWEEN_FAULTS_S * (0.4 + 1.2 * dice.random()))
         _see_all_alive(stage)
-        stage.wait_for_full_dialling()
+        stage.wait_for_full_dialling(profile.cps_max / 2)
         stage.say(f"{_clock.monotonic() - began:5.0f} s  {_progress(stage.installation, stage.journal)}: {name}")
         FAULTS[name](stage, dice)
         stage.journal.crash(name)
 
 
-def _names(dice: Random) -> Iterator[str]:
+def _names(dice: Random, faults: Sequence[str]) -> Iterator[str]:
     """Each once, in any order, and then what the dice say."""
-    yield from dice.sample(list(FAULTS), len(FAULTS))
+    yield from dice.sample(faults, len(faults))
     while True:
-        yield dice.choice(list(FAULTS))
+        yield dice.choice(faults)
 
 
 def _see_all_alive(stage: Stage) -> None:

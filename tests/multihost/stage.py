@@ -6,6 +6,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from threading import Event
 
+import httpx2
+
 from ringoff.clock import SystemClock
 from tests.chaos.journal import Journal
 from tests.multihost.installation import Installation
@@ -56,9 +58,11 @@ class Stage:
         while (left := until_s - _clock.monotonic()) > 0:
             Event().wait(left)
 
-    def wait_for_full_dialling(self) -> None:
-        """Every dispatcher has sent something a moment ago: then a fault meets them at work."""
-        until(lambda: all(self._dials(role) for role in self.installation.dispatchers), "all dial", _WITHIN_S, 0.1)
+    def wait_for_full_dialling(self, rate_min: float) -> None:
+        """Every dispatcher has sent something a moment ago, and all together so much a second."""
+        roles = self.installation.dispatchers
+        until(lambda: all(self._dials(role) for role in roles), "every dispatcher dials", _WITHIN_S, 0.1)
+        until(lambda: self.rate(roles, now_ns()) >= rate_min, f"{rate_min:g} dials a second", _WITHIN_S, 0.1)
 
     def _dials(self, role: Role) -> bool:
         return bool(role.wire()) and since(role.wire()[-1]) < _RECENTLY_S
@@ -106,7 +110,7 @@ class Stage:
     def _is_ready(self) -> bool:
         try:
             return self.installation.http.get("/readyz", timeout=2).status_code == 200
-        except OSError:
+        except (OSError, httpx2.TransportError):
             return False
 
     def acknowledged_count(self) -> int:
