@@ -65,9 +65,9 @@ class Clients:
 
     def _give(self, line: Line, body: Mapping[str, Any], draw: OrderDraw) -> None:
         key = f"order {next(self._names)}"
-        answer = self._order(line, body, key)
+        answer = self.order(line, body, key)
         if answer is not None and answer.status is None and draw.is_sent_again:
-            answer = self._order(line, body, key, first=answer)
+            answer = self.order(line, body, key, first=answer)
         if answer is not None and answer.status is not None:
             self._targets.forget(body)
 
@@ -87,7 +87,7 @@ class Clients:
 
     def _upload(self, line: Line, draw: UploadDraw) -> None:
         numbers = plan.numbers(draw.first_number, draw.count)
-        campaign = self._save(line, self._targets.agent(draw.agent), numbers, draw.retry_count, is_large=draw.is_large)
+        campaign = self.save(line, self._targets.agent(draw.agent), numbers, draw.retry_count, is_large=draw.is_large)
         if campaign is not None:
             self._put_to_use(line, campaign, draw)
 
@@ -102,7 +102,7 @@ class Clients:
             if answer is not None and answer.status == 200:
                 campaign.call_ids = [call["id"] for call in answer.body["calls"]]
         if draw.is_started:
-            self._start(line, campaign)
+            self.start(line, campaign)
         if not draw.is_large:
             self._targets.add_campaign(campaign)
 
@@ -141,13 +141,13 @@ class Clients:
     def give_heavy_orders(self, line: Line) -> None:
         """Dial one more campaign of the numbers that are piled up, and end those numbers there or everywhere."""
         for draw in plan.heavy_orders(self._profile):
-            dialled = self._save(line, self._targets.agent(draw.agent), HEAVY_NUMBERS, 2)
+            dialled = self.save(line, self._targets.agent(draw.agent), HEAVY_NUMBERS, 2)
             if dialled is None:
                 continue
-            self._start(line, dialled)
+            self.start(line, dialled)
             if self._is_over_after(draw.pause_s):
                 return
-            self._order(line, _heavy_order(draw, dialled), f"order {next(self._names)}")
+            self.order(line, _heavy_order(draw, dialled), f"order {next(self._names)}")
             if draw.narrowed_by == "nothing":
                 self._pile_up(line)
 
@@ -155,9 +155,9 @@ class Clients:
         """Drafts of an agent of their own, which other orders leave alone."""
         pile = 0
         while pile < _HEAVY_PILE and not self._is_over_after(0):
-            pile += self._save(line, self._targets.heavy_agent_id, HEAVY_NUMBERS, 1) is not None
+            pile += self.save(line, self._targets.heavy_agent_id, HEAVY_NUMBERS, 1) is not None
 
-    def _save(
+    def save(
         self, line: Line, agent_id: str, numbers: Sequence[str], retry_count: int, *, is_large: bool = False
     ) -> KnownCampaign | None:
         name, now = f"list {next(self._names)}", _clock.now()
@@ -178,7 +178,7 @@ class Clients:
         self._register(name, agent_id, numbers, retry_count, answer, list_id=list_id)
         return None if list_id is None else KnownCampaign(list_id, agent_id, numbers)
 
-    def _start(self, line: Line, campaign: KnownCampaign) -> None:
+    def start(self, line: Line, campaign: KnownCampaign) -> None:
         """Whatever becomes of it: what was not started by then is started when the run is over.
 
         An order may have been faster: then this starts the campaign again, with new calls of all its numbers.
@@ -215,7 +215,7 @@ class Clients:
             call_id=call_id,
         )
 
-    def _order(self, line: Line, body: Mapping[str, Any], key: str, first: Answer | None = None) -> Answer | None:
+    def order(self, line: Line, body: Mapping[str, Any], key: str, first: Answer | None = None) -> Answer | None:
         """Give one order under a key; None when nobody listened.
 
         After a ``first`` that was not answered, under the same key: what comes back may be the answer to that one.

@@ -16,7 +16,7 @@ from tests.chaos.dump import dump
 from tests.chaos.evidence import DUMP, JOURNAL, WIRE
 from tests.chaos.exercise import Demand
 from tests.chaos.journal import Journal
-from tests.chaos.line import Address
+from tests.chaos.line import Address, Line
 from tests.chaos.plan import Profile
 from tests.chaos.targets import Targets
 from tests.multihost.faults import FAULTS
@@ -34,6 +34,8 @@ SETTINGS: Mapping[str, str] = {
 }
 _CHANNELS = 100_000
 _BETWEEN_FAULTS_S = 1.5
+_STEADY_FOR_S = 120.0
+_STEADY_MAX = 100_000
 
 _clock = SystemClock()
 Say = Callable[[str], None]
@@ -99,6 +101,8 @@ def _disturb(
     over, address = Event(), Address(installation.url)
     clients = Clients(profile, journal, Targets(agent_ids, profile.campaigns_spared), address, installation.key, over)
     clients.begin()
+    steady = _SteadyCampaign(profile, clients, address, installation.key, client.another_agent())
+    steady.begin()
     stage = Stage(installation, journal, over, say)
     loops = clients.loops()
     with ThreadPoolExecutor(len(loops)) as threads:
@@ -110,7 +114,32 @@ def _disturb(
             stage.keep(directory / FIGURES)
     for loop in running:
         loop.result()
+    steady.end()
     _see_all_alive(stage)
+
+
+class _SteadyCampaign:
+    """Calls that no random order names, so that there is always something to dial: rates can be compared then."""
+
+    def __init__(self, profile: Profile, clients: Clients, address: Address, key: str, agent_id: str) -> None:
+        self._clients = clients
+        self._line = Line(address, key)
+        self._agent_id = agent_id
+        count = min(_STEADY_MAX, round(profile.cps_max * (2 * profile.seconds + _STEADY_FOR_S)))
+        self._numbers = [f"+91{9_300_000_000 + 10 * offset}" for offset in range(count)]
+        self._list_id = ""
+
+    def begin(self) -> None:
+        campaign = self._clients.save(self._line, self._agent_id, self._numbers, 0)
+        assert campaign is not None, "nothing was disturbed yet"
+        self._list_id = campaign.list_id
+        self._clients.start(self._line, campaign)
+
+    def end(self) -> None:
+        """By an order like every other: what it covers is not dialled after it."""
+        answer = self._clients.order(self._line, {"campaign_id": self._list_id}, "the order that ends the run")
+        assert answer is not None, "nobody listens after the run"
+        self._line.close()
 
 
 def _make_faults(profile: Profile, stage: Stage, faults: Sequence[str]) -> None:
