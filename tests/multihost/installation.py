@@ -35,7 +35,7 @@ class Installation:
         self.databases = databases
         self.directory = directory
         own = {
-            "database_url": f"{databases.dsn}?target_session_attrs=primary",
+            "database_url": databases.dsn,
             "data_dir": str(directory / "state"),
             "bootstrap_api_key": self.key,
             "port": str(_PORT),

@@ -1,8 +1,9 @@
-"""A network of its own for one run: hosts in network namespaces, joined by two bridges that can fall silent.
+"""A network of its own for one run: hosts in network namespaces, joined by bridges that can fall silent.
 
 Nothing of it touches the machine's own interfaces: the bridges and all ends of all wires lie in namespaces that this
-module makes. ``back`` joins everybody to the databases; ``front`` joins the clients to the API. A cut host keeps its
-interface and its address; its packets go nowhere and nobody tells the other end, as when a switch dies.
+module makes. ``back`` joins everybody to the databases, ``front`` the clients to the API; an island is for those who
+are split off. A host that cannot be heard keeps its interface and its address; its packets go nowhere and nobody tells
+the other end, as when a switch dies.
 """
 
 import ctypes
@@ -24,6 +25,7 @@ _PREFIX = "ringoff"
 _NETNS = Path("/run/netns")
 _CLONE_NEWNET = 0x4000_0000
 _SUBNETS: dict[Side, str] = {"back": "10.99.1", "front": "10.99.2"}
+_ISLAND = "island"
 _TOOLS = ("ip", "nsenter")
 _COMMAND_TIMEOUT_S = 30
 
@@ -61,9 +63,9 @@ class Network:
 
     def build(self) -> None:
         self._add_namespace(self._hub)
-        for side in _SUBNETS:
-            _ip(self._hub, "link", "add", "name", side, "type", "bridge")
-            _ip(self._hub, "link", "set", "dev", side, "up")
+        for bridge in (*_SUBNETS, _ISLAND):
+            _ip(self._hub, "link", "add", "name", bridge, "type", "bridge")
+            _ip(self._hub, "link", "set", "dev", bridge, "up")
 
     def host(self, name: str, *sides: Side) -> Host:
         """A new host with an address on each of the ``sides``."""
@@ -84,8 +86,13 @@ class Network:
         """From now on nothing reaches the host, or comes from it, on this side; nobody is told. Idempotent."""
         _ip(self._hub, "link", "set", "dev", _port(host, side), "nomaster")
 
+    def split_off(self, *hosts: Host) -> None:
+        """These hear each other on the back side, and nobody else; ``join`` brings each of them back."""
+        for host in hosts:
+            _ip(self._hub, "link", "set", "dev", _port(host, "back"), "master", _ISLAND)
+
     def join(self, host: Host, side: Side = "back") -> None:
-        """Undo ``cut``. Idempotent."""
+        """Undo ``cut`` and ``split_off``. Idempotent."""
         _ip(self._hub, "link", "set", "dev", _port(host, side), "master", side)
 
     def close(self) -> None:

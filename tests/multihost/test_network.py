@@ -1,5 +1,6 @@
 """The network that the runs stand on: who is heard, who falls silent, and that nothing is left of it."""
 
+import errno
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -7,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.multihost.network import Host, Network, NoNetwork, a_network, standing_on
+from tests.support.processes import until
 
 PORT = 4_000
 SILENT_S = 0.5
@@ -22,12 +24,16 @@ def network() -> Iterator[Network]:
 
 
 def knock(there: Host, address: str) -> bool:
-    """Whether a connection is accepted there; one that is refused, or that cannot be routed, is an error."""
+    """Whether a connection is accepted there, not by silence; one that is refused, or has no route, is an error."""
     try:
         with socket.create_connection((address, PORT), timeout=SILENT_S):
             return True
     except TimeoutError:
         return False
+    except OSError as error:
+        if error.errno == errno.EHOSTUNREACH:  # nobody said so: its address was asked for, and nobody answered
+            return False
+        raise
 
 
 def listening(host: Host) -> socket.socket:
@@ -44,6 +50,19 @@ def test_hosts_hear_each_other_until_they_are_cut(network: Network) -> None:
         assert knock(server, server.front_address), "the other side is as it was"
         network.join(server)
         assert knock(server, server.address)
+
+
+def test_who_is_split_off_together_hears_the_other(network: Network) -> None:
+    outside, first, second = (network.host(name, "back") for name in ("outside", "first", "second"))
+    network.split_off(first, second)
+    with listening(second):
+        with standing_on(first):
+            assert knock(second, second.address)
+        with standing_on(outside):
+            assert not knock(second, second.address)
+            network.join(second)
+            # Whoever was not found is looked for again after a second.
+            until(lambda: knock(second, second.address), "it is heard again", poll_s=0.2)
 
 
 def test_a_host_without_a_side_is_not_on_it(network: Network) -> None:
