@@ -1,4 +1,4 @@
-"""A subscriber on the clients' host: takes every event of one agent's calls, and knows in the end which it never got."""
+"""A subscriber on the clients' host: takes every event of one agent's calls, and knows in the end which never came."""
 
 import json
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer

@@ -19,7 +19,7 @@ STATEMENTS = (
 async def test_a_session_of_release_0_2_0_is_refused(database_dsn: str, statement: str) -> None:
     connection = await asyncpg.connect(database_dsn, server_settings={"application_name": "ringoff"})
     try:
-        with pytest.raises(asyncpg.ObjectNotInPrerequisiteStateError, match="release 0.2.0"):
+        with pytest.raises(asyncpg.ObjectNotInPrerequisiteStateError, match=r"release 0\.2\.0"):
             await connection.execute(statement)
     finally:
         await connection.close()
