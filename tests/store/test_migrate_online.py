@@ -3,11 +3,13 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import asyncpg
 import pytest
 
+from ringoff.database import migrate_at_start
 from ringoff.domain.errors import MigrationRefused
 from ringoff.migrating import migration_report, run_migrate
 from ringoff.settings import Settings
@@ -272,6 +274,47 @@ async def test_the_command_says_what_it_would_do_and_then_does_it(
     assert await said(contract=True, is_dry_run=True) == [would_expand, would_contract]
     assert await said(contract=False, is_dry_run=False) == ["applied 9002_toy.expand.sql", waits]
     assert await said(contract=True, is_dry_run=False) == ["applied 9001_toy.sql", "the schema is this version's"]
+
+
+async def test_a_start_expands_if_it_may_and_contracts_only_what_is_its_own(
+    empty_database_dsn: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    ship(monkeypatch, [*BEFORE, CONTRACT, EXPANSION])
+    auto = Settings(data_dir=tmp_path)
+    async with connected(empty_database_dsn) as connection:
+        with pytest.raises(MigrationRefused, match=r"0001_initial\.sql has not been applied"):
+            await migrate_at_start(connection, replace(auto, migrate="never"), contract=True)
+        await make_old(connection)
+        await migrate_at_start(connection, replace(auto, migrate="never"), contract=True)
+        assert await pending(connection) == [CONTRACT, EXPANSION]
+        async with session(empty_database_dsn, "ringoff"):
+            await migrate_at_start(connection, auto, contract=True)
+        assert await pending(connection) == [CONTRACT], "another version is there: it starts all the same"
+        await until(lambda: no_others(connection))
+        await migrate_at_start(connection, auto, contract=False)
+        assert await pending(connection) == [CONTRACT]
+        await migrate_at_start(connection, auto, contract=True)
+        assert await pending(connection) == []
+
+
+async def test_an_expansion_that_gets_no_lock_keeps_nobody_from_starting(
+    empty_database_dsn: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    broken = Migration(9002, "9002_toy.expand.sql", "ALTER TABLE nowhere ADD m integer;")
+    ship(monkeypatch, [*BEFORE, broken])
+    async with connected(empty_database_dsn) as connection:
+        await make_old(connection)
+        await migrate_at_start(connection, Settings(data_dir=tmp_path), contract=False)
+        assert await pending(connection) == [broken]
+
+
+async def test_a_session_of_0_2_0_writes_nothing_after_the_contract(database_dsn: str) -> None:
+    write = "UPDATE call SET retry_barred = true"
+    async with session(database_dsn, "ringoff") as old, session(database_dsn, APPLICATION_NAME) as ours:
+        await ours.execute(write)
+        for table in ("call", "dial_attempt", "termination", "outbox_event", "webhook_delivery"):
+            with pytest.raises(asyncpg.RaiseError, match="migrated to a later version of Ringoff"):
+                await old.execute(f"DELETE FROM {table}")
 
 
 async def test_a_dry_run_makes_no_database(tmp_path: Path) -> None:
