@@ -10,7 +10,7 @@ import asyncpg
 import pytest
 
 from ringoff.database import migrate_at_start
-from ringoff.domain.errors import MigrationRefused
+from ringoff.domain.errors import MigrationRefused, SerializationConflict
 from ringoff.migrating import migration_report, run_migrate
 from ringoff.settings import Settings
 from ringoff.store import migrate, schema
@@ -26,7 +26,7 @@ from ringoff.store.migrate import (
     shipped_migrations,
 )
 from ringoff.store.migration_files import RUNS_FROM, Step
-from ringoff.store.postgres import connect_once
+from ringoff.store.postgres import PostgresStore, connect_once
 from ringoff.store.schema import APPLICATION_NAME, check_schema, other_versions
 
 pytestmark = pytest.mark.anyio
@@ -198,7 +198,12 @@ async def test_a_contract_waits_until_no_session_of_another_version_is_left(empt
                 await apply_migrations(connection, shipped)
             assert await pending(connection, shipped) == [CONTRACT]
         # A session of our own version, and one of somebody else's program, are in nobody's way.
-        async with session(empty_database_dsn, APPLICATION_NAME), session(empty_database_dsn, "psql"):
+        pooled = f"{APPLICATION_NAME} - 10.0.0.1:5432"
+        async with (
+            session(empty_database_dsn, APPLICATION_NAME),
+            session(empty_database_dsn, pooled),
+            session(empty_database_dsn, "psql"),
+        ):
             await until(lambda: no_others(connection))
             assert await apply_migrations(connection, shipped, contract=False) == []
             assert await apply_migrations(connection, shipped) == [CONTRACT.file_name]
@@ -206,6 +211,33 @@ async def test_a_contract_waits_until_no_session_of_another_version_is_left(empt
 
 async def no_others(connection: Connection) -> bool:
     return await other_versions(connection) is None
+
+
+async def test_a_start_with_nothing_to_do_waits_for_nobody_who_contracts(
+    empty_database_dsn: str,
+) -> None:
+    async with connected(empty_database_dsn) as connection, session(empty_database_dsn) as contracting:
+        await make_old(connection)
+        await contracting.execute("SELECT pg_advisory_lock($1)", migrate._KEY)
+        assert await apply_migrations(connection, [*BEFORE, CONTRACT], contract=False) == []
+
+
+async def test_a_statement_that_a_migration_has_made_invalid_is_worth_trying_again(store: PostgresStore) -> None:
+    async def read() -> int:
+        async with store.transaction() as tx:
+            return len(await tx.connection.fetch("SELECT * FROM toy"))
+
+    async def execute(statement: str) -> None:
+        async with store.order_transaction() as tx:
+            await tx.connection.execute(statement)
+
+    await execute("CREATE TABLE toy (n integer)")
+    for _time in range(10):  # in each session of the pool
+        assert await read() == 0
+    await execute("ALTER TABLE toy ADD COLUMN m text")
+    with pytest.raises(SerializationConflict, match="the schema has changed"):
+        await read()
+    assert await read() == 0
 
 
 async def test_an_empty_database_gets_everything_at_once_in_order(empty_database_dsn: str) -> None:

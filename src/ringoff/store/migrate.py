@@ -78,7 +78,7 @@ async def apply_migrations(
     """
     shipped = shipped_migrations() if migrations is None else migrations
     wait = wait or LockWait()
-    if not await pending(connection, shipped):
+    if not await planned(connection, shipped, contract=contract):
         return []
     await _queue(connection, wait)
     try:

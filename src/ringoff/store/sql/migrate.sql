@@ -80,14 +80,16 @@ ON CONFLICT (version) DO UPDATE SET checksum = EXCLUDED.checksum, done_count = E
 -- name: forget_steps
 DELETE FROM schema_step WHERE version = $1;
 
--- Sessions of other versions on this database, by what they call themselves. Releases up to 0.2.0 gave no version.
+-- Sessions of other versions on this database, by what they call themselves. Releases up to 0.2.0 gave no version. A pooler between
+-- may add where it was called from.
 -- name: others
 SELECT application_name, count(*) AS session_count
 FROM pg_stat_activity
 WHERE datname = current_database()
   AND pid <> pg_backend_pid()
-  AND (application_name = 'ringoff' OR application_name LIKE 'ringoff/%')
+  AND application_name ~ '^ringoff([ /]|$)'
   AND application_name <> $1
+  AND NOT starts_with(application_name, $1 || ' ')
 GROUP BY application_name
 ORDER BY application_name;
 
