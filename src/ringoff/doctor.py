@@ -6,16 +6,16 @@ from dataclasses import dataclass
 
 from ringoff.clock import SystemClock
 from ringoff.database import running_database
+from ringoff.domain.durability import judge
 from ringoff.domain.errors import DatabaseUnavailable, RingoffError
 from ringoff.migrating import migration_report
 from ringoff.observability.invariants import broken_invariants
 from ringoff.settings import Settings
 from ringoff.store.cluster import has_foreign_ids, is_foreign
 from ringoff.store.connection import Connection
-from ringoff.store.postgres import PostgresStore, connect_once, server_settings
+from ringoff.store.durability import read_durability
+from ringoff.store.postgres import PostgresStore, connect_once
 from ringoff.wiring import simulated_carrier
-
-DURABLE = ("fsync", "full_page_writes", "synchronous_commit")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ async def run_checks(settings: Settings) -> AsyncIterator[Check]:
         async with _connected(settings) as (dsn, connection):
             version = connection.get_server_version()
             yield Check("database", True, f"PostgreSQL {version.major}.{version.micro} answers")
-            yield await _durability(connection)
+            yield await _durability(connection, dsn)
             is_good, words = await migration_report(connection)
             yield Check("migrations", is_good, words)
             if not is_good:
@@ -75,13 +75,8 @@ async def _carrier(settings: Settings) -> Check:
     return Check("carrier", True, "simulated: ready (it rings nobody)")
 
 
-async def _durability(connection: Connection) -> Check:
-    off = [
-        f"{name} = {value}" for name, value in (await server_settings(connection, DURABLE)).items() if value == "off"
-    ]
-    if off:
-        return Check("durability", False, f"an acknowledged termination could be lost in a crash: {', '.join(off)}")
-    return Check("durability", True, "what is acknowledged is on disk")
+async def _durability(connection: Connection, dsn: str) -> Check:
+    return Check("durability", *judge(await read_durability(connection, dsn)))
 
 
 async def _cluster(connection: Connection) -> Check:

@@ -38,7 +38,7 @@ async def write(store: PostgresStore, statement: str, *arguments: object) -> Non
 
 
 async def test_an_empty_installation(store: PostgresStore) -> None:
-    assert await read(store) == Reading([], {"scheduled": 0, "ongoing": 0, "paused": 0}, 0, 0, 0.0, 0.0, 0.0, 0)
+    assert await read(store) == Reading([], {"scheduled": 0, "ongoing": 0, "paused": 0}, 0, 0, 0.0, 0.0, 0.0, 0, 0)
 
 
 async def test_channels_and_pace_are_sums_over_the_enabled_trunks_of_a_driver(store: PostgresStore) -> None:

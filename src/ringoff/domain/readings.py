@@ -35,6 +35,8 @@ class Reading:
     outbox_oldest_s: float
     undelivered_oldest_s: float
     webhooks_paused_count: int
+    confirming_standbys: int
+    """Standbys that a commit waits for and that are there."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -181,6 +181,11 @@ UNDELIVERED_OLDEST = _gauge(
     "Age of the oldest event that waits for some subscriber, paused ones too; 0 when none does.",
 )
 WEBHOOKS_PAUSED = _gauge("webhooks_paused", "", "Subscriptions that are paused because their endpoint keeps failing.")
+STANDBYS = _gauge(
+    "database_synchronous_standbys",
+    "",
+    "Standbys that confirm commits, as far as our role may see them (pg_monitor). Alert on 0 if you have one.",
+)
 
 OF_DATABASE: Final = (
     DATABASE_UP,
@@ -197,5 +202,6 @@ OF_DATABASE: Final = (
     OUTBOX_OLDEST,
     UNDELIVERED_OLDEST,
     WEBHOOKS_PAUSED,
+    STANDBYS,
 )
 """The same from every process: take the highest, never the sum."""

@@ -122,6 +122,7 @@ def _of_database(reading: Reading | None) -> Samples:
         of.OUTBOX_OLDEST: [((), reading.outbox_oldest_s)],
         of.UNDELIVERED_OLDEST: [((), reading.undelivered_oldest_s)],
         of.WEBHOOKS_PAUSED: [((), reading.webhooks_paused_count)],
+        of.STANDBYS: [((), reading.confirming_standbys)],
     }
 
 

@@ -1,7 +1,7 @@
 """The store: pools, transactions that surely committed or surely raised, and wake-ups by NOTIFY."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Self
 
@@ -17,15 +17,12 @@ from ringoff.store.connection import Connection
 from ringoff.store.pool import Pool
 from ringoff.store.primary import Primary, Session
 from ringoff.store.schema import check_schema
-from ringoff.store.sql_loader import load
 from ringoff.store.transaction import PostgresTransaction
 from ringoff.store.translation import translated, translated_connect
 from ringoff.store.watch import PrimaryWatch
 
 SERVER_MAJOR_MIN = 15
 
-_SQL = load("postgres")
-_SETTINGS = _SQL["settings"]
 # A process that stops in the middle of a request may hold an agent's shared lock: an order waits no longer than this.
 # An upload that streams is not idle.
 _IDLE_IN_TRANSACTION_MS = 10_000
@@ -195,13 +192,6 @@ async def _connect(primary: Primary) -> Session:
             session.terminate()
             raise
     return session
-
-
-async def server_settings(connection: Connection, names: Sequence[str]) -> Mapping[str, str]:
-    """What the server has set, by name; a name that it does not know is left out."""
-    with translated(connection):
-        rows = await connection.fetch(_SETTINGS, names)
-    return {row["name"]: row["setting"] for row in rows}
 
 
 def _session_settings() -> dict[str, str]:

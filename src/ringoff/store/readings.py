@@ -9,6 +9,7 @@ from ringoff.store.sql_loader import load
 
 _SQL = load("readings")
 _DRIVERS, _STARTED, _BACKLOG = _SQL["drivers"], _SQL["started"], _SQL["backlog"]
+_CONFIRMING = load("durability")["confirming_count"]
 _UNDELIVERED = load("webhooks")["oldest_undelivered_s"]
 
 _STATES: Final = ("prepared", "originated", "ringing", "answered")
@@ -49,4 +50,5 @@ class PostgresReadings:
             outbox_oldest_s=backlog["outbox_oldest_s"],
             undelivered_oldest_s=undelivered_s or 0.0,
             webhooks_paused_count=backlog["webhooks_paused_count"],
+            confirming_standbys=await self._connection.fetchval(_CONFIRMING),
         )

@@ -1,8 +1,5 @@
 -- The few statements of the connection plumbing itself.
 
--- name: settings
-SELECT name, setting FROM pg_settings WHERE name = ANY ($1::text[]) ORDER BY name;
-
 -- name: set_up
 -- Set here and not at the connection's start, where a pooler refuses what it does not know.
 SELECT set_config(name, setting, false) FROM unnest($1::text[], $2::text[]) AS wanted (name, setting);
