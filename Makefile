@@ -14,7 +14,7 @@ INSTALLED_CONTRACT := .venv-contract/.installed
 INSTALLED_RIVALS := .venv-rivals/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev run test check proof proof-tools sip-tools browser-tools screenshots assets contract chaos multihost wire format bench lock clean asterisk
+.PHONY: help install install-dev run test check proof proof-tools sip-tools pgbouncer-tools browser-tools screenshots assets contract chaos multihost wire format bench lock clean asterisk
 
 help: ## Print this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -26,7 +26,7 @@ install-dev: $(INSTALLED_DEV) ## Add the tools for tests and checks from require
 run: $(INSTALLED) ## Start the server with a demo campaign and watch it dial (PORT=8080, DATA_DIR=.ringoff)
 	$(BIN)/ringoff up --demo --data-dir $(DATA_DIR) --port $(PORT)
 
-test: $(INSTALLED_DEV) proof-tools sip-tools browser-tools asterisk ## Run all tests
+test: $(INSTALLED_DEV) proof-tools sip-tools browser-tools pgbouncer-tools asterisk ## Run all tests
 	$(BIN)/python -m pytest -n 2
 
 check: $(INSTALLED_DEV) ## Run the whole static gate: lint, format, types, floors, house rules
@@ -58,6 +58,14 @@ sip-tools:
 	    { apt-get update -qq && apt-get install -qq -y --no-install-recommends sip-tester; } >/dev/null 2>&1 \
 	        || echo "sipp could not be installed: the tests against a SIP peer will be skipped"; \
 	else echo "sipp is missing: the tests against a SIP peer will be skipped (Debian: apt-get install sip-tester)"; fi
+
+# Never fails: without PgBouncer the tests through it are skipped, and say so.
+pgbouncer-tools:
+	@if command -v pgbouncer >/dev/null || test -x /usr/sbin/pgbouncer; then :; \
+	elif test "$$(id -u)" = 0 && command -v apt-get >/dev/null; then \
+	    { apt-get update -qq && apt-get install -qq -y --no-install-recommends pgbouncer; } >/dev/null 2>&1 \
+	        || echo "pgbouncer could not be installed: the tests through it will be skipped"; \
+	else echo "pgbouncer is missing: the tests through it will be skipped (Debian: apt-get install pgbouncer)"; fi
 
 # Never fails: without a browser the tests of the dashboard in one are skipped, and say so.
 browser-tools:

@@ -28,7 +28,7 @@ from ringoff.store.embedded import BINARIES, DATABASE, DURABLE_SETTINGS
 from ringoff.store.embedded import SETTINGS as EMBEDDED_SETTINGS
 from tests.support.processes import until
 
-_SYSTEM_USER = "pgserver"
+SYSTEM_USER = "pgserver"
 _SUPERUSER = "postgres"
 _OURS = "node.conf"
 _WITHIN_S = 60.0
@@ -194,7 +194,7 @@ class Node:
                 check=False,
                 timeout=2 * _WITHIN_S,
                 cwd=self.directory.parent,
-                user=_SYSTEM_USER if is_root and self.place.netns is None else None,
+                user=SYSTEM_USER if is_root and self.place.netns is None else None,
                 extra_groups=[] if is_root and self.place.netns is None else None,
                 env={"PATH": os.environ.get("PATH", ""), "LC_ALL": "C"},
             )
@@ -254,8 +254,8 @@ class ReplicatedPostgres:
         """Make both, and return when the standby is synchronous."""
         self.root.chmod(0o755)
         if os.geteuid() == 0:
-            ensure_user_exists(_SYSTEM_USER)
-            shutil.chown(self.root, _SYSTEM_USER)
+            ensure_user_exists(SYSTEM_USER)
+            shutil.chown(self.root, SYSTEM_USER)
         self.primary.make()
         self.primary.start()
         self.primary.ask(f"CREATE DATABASE {DATABASE}")
@@ -298,6 +298,6 @@ def loopback_places() -> tuple[Place, Place]:
 
 
 def _as_user() -> list[str]:
-    entry = ensure_user_exists(_SYSTEM_USER)
+    entry = ensure_user_exists(SYSTEM_USER)
     assert entry is not None
     return [f"--setuid={entry.pw_uid}", f"--setgid={entry.pw_gid}"]

@@ -99,6 +99,7 @@ class PostgresStore:
                 ("dispatch", dispatch_pool_max, dispatch),
             ):
                 pools.append(await _open_pool(name, primary, size_max, settings))
+            await _refuse_transaction_pooling(primary)
         except BaseException:
             for pool in pools:
                 pool.terminate()
@@ -180,7 +181,19 @@ class PostgresStore:
 
 async def connect_once(dsn: str) -> "asyncpg.Connection[asyncpg.Record]":
     """One connection outside the pools, set up like theirs: for migrations and diagnosis."""
-    return await _connect(Primary(dsn))
+    primary = Primary(dsn)
+    session = await _connect(primary)
+    try:
+        await _refuse_transaction_pooling(primary)
+    except BaseException:
+        session.terminate()
+        raise
+    return session
+
+
+async def _refuse_transaction_pooling(primary: Primary) -> None:
+    with translated_connect():
+        await primary.refuse_transaction_pooling()
 
 
 async def _connect(primary: Primary) -> Session:

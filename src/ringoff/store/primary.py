@@ -7,6 +7,7 @@ one that this process has seen is the one that it follows.
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 from weakref import WeakSet
@@ -19,6 +20,7 @@ from ringoff.domain.errors import DatabaseUnavailable
 from ringoff.store.hosts import Host, hosts_of
 from ringoff.store.schema import APPLICATION_NAME
 from ringoff.store.sql_loader import load
+from ringoff.store.translation import transaction_pooling
 
 if TYPE_CHECKING:
     _Connection: TypeAlias = asyncpg.Connection[asyncpg.Record]
@@ -30,6 +32,8 @@ log = structlog.get_logger()
 _SQL = load("postgres")
 _SET_UP, _CONFIRM_COMMITS = _SQL["set_up"], _SQL["confirm_commits"]
 _INCARNATION, _TIMELINE = _SQL["incarnation"], _SQL["timeline"]
+_BACKEND_PID = _SQL["backend_pid"]
+_POOLER_TRIES = 3
 _CONNECT_TIMEOUT_S = 5.0
 # Of several hosts one may be a black hole; whoever waits for it cannot notice that another has been promoted.
 _CONNECT_TIMEOUT_OF_SEVERAL_S = 3.0
@@ -72,6 +76,7 @@ class Primary:
         self._latest: Incarnation | None = None
         self._seen_at = 0.0
         self._has_raised = False
+        self._is_pooled = False
         self.is_unconfirmed = False
         """Commits wait for a synchronous standby that does not answer."""
 
@@ -161,7 +166,29 @@ class Primary:
             if latest is not None:
                 log.warning("another primary is followed", timeline=found.timeline, timeline_before=latest.timeline)
             self._latest, self._seen_at = found, asyncio.get_running_loop().time()
+        self._is_pooled = self._is_pooled or session.is_pooled
         self._sessions.add(session)
+        return session
+
+    async def refuse_transaction_pooling(self) -> None:
+        """``InvalidInput`` when a pooler answers that shares its server sessions between transactions.
+
+        Nothing that it says tells so. One session looks whether it stays the same while others hold transactions.
+        """
+        if not self._is_pooled:
+            return
+        async with AsyncExitStack() as opened:
+            ours = await self._kept(opened)
+            for _other in range(_POOLER_TRIES):
+                other = await self._kept(opened)
+                await other.execute("BEGIN")
+                theirs = await other.fetchval(_BACKEND_PID)
+                if theirs == ours.backend_pid or await ours.fetchval(_BACKEND_PID) != ours.backend_pid:
+                    raise transaction_pooling()
+
+    async def _kept(self, opened: AsyncExitStack) -> Session:
+        session = await self.connect({})
+        opened.callback(session.terminate)
         return session
 
     def quiet_left_s(self, quiet_s: float) -> float:
