@@ -13,6 +13,7 @@ from typing import Any, Protocol
 from ringoff.callback_ports import CallbackStore
 from ringoff.campaign_ports import CampaignStore, ListStore
 from ringoff.domain.attempt_records import (
+    AttemptKey,
     ClaimedCall,
     DialWork,
     ExpiredAttempt,
@@ -64,6 +65,7 @@ from ringoff.order_ports import (
     TerminationStore,
     WebhookStore,
 )
+from ringoff.partition_ports import PartitionStore
 from ringoff.session_ports import SessionStore
 
 Gate = Callable[[str], Awaitable[None]]
@@ -267,14 +269,14 @@ class DispatchStore(Protocol):
         """Lock these calls' rows, by id: an order on call ids or numbers meets a permit there."""
 
     async def permit_again(
-        self, work: DialWork, owner_id: OwnerId, attempt_ids: Sequence[AttemptId], lease_s: float
+        self, work: DialWork, owner_id: OwnerId, attempts: Sequence[AttemptKey], lease_s: float
     ) -> Sequence[AttemptId]:
         """Which attempts that have not rung may send one more request. After ``lock_for_permit`` and ``lock_calls``."""
 
     async def skip_suppressed(self, work: DialWork, call_ids: Sequence[CallId]) -> Sequence[CallId]:
         """End those calls that the permit, in this transaction, refused because their number is suppressed."""
 
-    async def give_back(self, workspace_id: WorkspaceId, owner_id: OwnerId, attempt_ids: Sequence[AttemptId]) -> None:
+    async def give_back(self, workspace_id: WorkspaceId, owner_id: OwnerId, attempts: Sequence[AttemptKey]) -> None:
         """Undo claims (and permits of this very transaction) whose request has certainly not left."""
 
     async def defer(self, workspace_id: WorkspaceId, until_by_call: Mapping[CallId, datetime]) -> None:
@@ -282,10 +284,10 @@ class DispatchStore(Protocol):
 
     async def record_progress(
         self,
-        rang: Sequence[tuple[WorkspaceId, AttemptId, datetime]],
-        answered: Sequence[tuple[WorkspaceId, AttemptId, datetime]],
+        rang: Sequence[tuple[WorkspaceId, AttemptKey, datetime]],
+        answered: Sequence[tuple[WorkspaceId, AttemptKey, datetime]],
     ) -> None: ...
-    async def record_driver_ids(self, workspace_id: WorkspaceId, driver_ids: Mapping[AttemptId, str]) -> None: ...
+    async def record_driver_ids(self, workspace_id: WorkspaceId, driver_ids: Mapping[AttemptKey, str]) -> None: ...
     async def settle(self, entries: Sequence[SettleEntry]) -> Sequence[SettledCall]:
         """Write outcomes; a termination beats a retry in the same statement. Events go to the outbox."""
 
@@ -295,7 +297,7 @@ class DispatchStore(Protocol):
     async def releases_done(self, wanted: Sequence[WantedRelease]) -> None: ...
 
     async def renew_leases(
-        self, owner_id: OwnerId, attempts: Sequence[tuple[WorkspaceId, AttemptId]], lease_s: float
+        self, owner_id: OwnerId, attempts: Sequence[tuple[WorkspaceId, AttemptKey]], lease_s: float
     ) -> None: ...
     async def expired(self, count_max: int) -> Sequence[ExpiredAttempt]:
         """Attempts whose lease ran out: candidates, read without a lock."""
@@ -371,6 +373,8 @@ class Transaction(Protocol):
     def invariants(self) -> InvariantStore: ...
     @property
     def readings(self) -> ReadingStore: ...
+    @property
+    def partitions(self) -> PartitionStore: ...
 
 
 class Store(Protocol):

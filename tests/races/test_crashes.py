@@ -7,7 +7,7 @@ import pytest
 
 from ringoff.dispatch.limits import DispatchLimits
 from ringoff.dispatch.supervisor import Supervisor
-from ringoff.domain.attempt_records import OriginateRefused, OriginateUnknown, SettledCall, SettleEntry
+from ringoff.domain.attempt_records import AttemptKey, OriginateRefused, OriginateUnknown, SettledCall, SettleEntry
 from ringoff.domain.errors import NothingTerminable
 from ringoff.domain.release_cause import Disposition, Outcome, ReleaseCause
 from ringoff.domain.termination import Selector
@@ -125,8 +125,10 @@ async def test_a_call_of_unknown_fate_is_never_dialled_again(
     await actors.world.campaign([FIRST])
     await actors.dial_all()
     if was_answered:
+        request = actors.carrier.wire[0]
+        key = AttemptKey(request.attempt_id, request.call_id)
         async with actors.store.transaction() as tx:
-            mark = (actors.world.workspace_id, actors.carrier.wire[0].attempt_id, actors.clock.now())
+            mark = (actors.world.workspace_id, key, actors.clock.now())
             await tx.dispatch.record_progress([], [mark])
     await expire_leases(actors)
     assert await actors.supervisor.rescuer.rescue() == 0, "the process that dialled it knows its fate"

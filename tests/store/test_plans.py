@@ -8,8 +8,10 @@ from uuid import UUID, uuid4
 import pytest
 
 from ringoff.domain.call import CallStatus
+from ringoff.domain.identifiers import CallId
 from ringoff.domain.records import CallFilter
 from ringoff.store.history import count_statements, page_statement
+from ringoff.store.partitions import span_of
 from ringoff.store.postgres import PostgresStore
 from ringoff.store.sql_loader import load
 from tests.support.plans import (
@@ -177,6 +179,7 @@ async def test_a_permit_finds_its_calls_by_their_key(crowd: World) -> None:
         [now] * 50,
         15.0,
         None,
+        *span_of([CallId(each) for each in ids]),
     )
     assert {name for name in indexes(nodes) if name.startswith("call_")} == {"call_pkey"}
     assert "suppression_pkey" in indexes(nodes)
@@ -231,7 +234,8 @@ async def test_the_campaign_clock_probes_the_due_index(crowd: World, name: str) 
 async def test_rows_are_cancelled_by_their_keys(crowd: World) -> None:
     ids = [uuid4() for _ in range(50)]
     order: tuple[object, ...] = (crowd.workspace_id, None, "calls", {}, None, None, "hangup", False, 0, ids, ids, ids)
-    nodes = await plan(crowd.store, ORDERS["cancel_rows"], *order)
+    span = span_of([CallId(each) for each in ids])
+    nodes = await plan(crowd.store, ORDERS["cancel_rows"], *order, *span)
     assert {name for name in indexes(nodes) if name.startswith("call_")} == {"call_pkey"}
     assert not reads_whole(nodes, "call")
     assert not reads_whole(nodes, "dial_attempt")
@@ -247,7 +251,7 @@ async def test_what_is_on_the_wire_is_found_by_small_indexes(crowd: World) -> No
         assert not reads_whole(nodes, "call")
     nodes = await plan(crowd.store, ORDERS["ongoing_of_numbers"], *numbers)
     assert {used for used in indexes(nodes) if used.startswith("call_")} == {"call_pkey"}
-    assert indexes(nodes) & {"dial_attempt_live", "one_live_attempt_per_call"}
+    assert indexes(nodes) - {"call_pkey", "campaign_pkey"} <= {"dial_attempt_live", "one_live_attempt_per_call"}
     assert not reads_whole(nodes, "dial_attempt")
 
 
@@ -255,7 +259,9 @@ async def test_what_is_on_the_wire_is_found_by_small_indexes(crowd: World) -> No
 async def test_a_preview_counts_in_indexes_alone(crowd: World, level: str) -> None:
     of = (crowd.campaigns[0], None) if level == "campaign" else (None, crowd.agent_id)
     nodes = await plan(crowd.store, COVERAGE["open_by_campaign"], crowd.workspace_id, *of, of_a_request=True)
-    assert {(node["Node Type"], node.get("Index Name")) for node in nodes if node.get("Relation Name") == "call"} == {
+    of_calls = {(node["Node Type"], node.get("Index Name")) for node in nodes if node.get("Relation Name") == "call"}
+    # In a month of which nothing is pending any more, two of these are empty, and one does as well as the other.
+    assert of_calls - {("Index Only Scan", "call_waiting")} == {
         ("Index Only Scan", "call_due"),
         ("Index Only Scan", "call_in_retry"),
         ("Index Only Scan", "call_ongoing"),
@@ -279,10 +285,12 @@ async def test_who_shows_a_pool_is_found_among_what_is_open(crowd: World) -> Non
 async def test_a_page_of_a_receipt_reads_no_more_than_it_shows(crowd: World) -> None:
     above = UUID(int=0)
     order = (crowd.workspace_id, uuid4(), above)
-    nodes = await plan(crowd.store, COVERAGE["covered_settled"], *order, 100, of_a_request=True)
+    steer = COVERAGE["steer"]
+    nodes = await plan(crowd.store, COVERAGE["covered_settled"], *order, 100, of_a_request=True, steer=steer)
     assert indexes(nodes) == {"call_by_termination"}
     assert not [node for node in nodes if node["Node Type"] == "Sort"]
-    nodes = await plan(crowd.store, COVERAGE["covered_unsettled"], *order, uuid4(), 100, of_a_request=True)
+    pending = (*order, uuid4(), 100)
+    nodes = await plan(crowd.store, COVERAGE["covered_unsettled"], *pending, of_a_request=True, steer=steer)
     assert not reads_whole(nodes, "call")
     assert indexes(nodes) & {"call_by_campaign", "call_pkey", "call_due"}
 

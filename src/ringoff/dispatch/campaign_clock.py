@@ -4,6 +4,7 @@ from datetime import datetime
 
 import structlog
 
+from ringoff.dispatch.coming_partitions import make_coming_partitions
 from ringoff.dispatch.limits import DispatchLimits
 from ringoff.domain.call import SubStatus
 from ringoff.domain.errors import DatabaseUnavailable, SerializationConflict
@@ -36,6 +37,8 @@ class CampaignClock:
                 await self.tick()
                 if self._has_more_to_prune or self._rounds % _PRUNE_EVERY == 0:
                     await self._prune()
+                if self._rounds % _PRUNE_EVERY == 0:
+                    await make_coming_partitions(self._store)
                 self._rounds += 1
             except (DatabaseUnavailable, SerializationConflict) as error:
                 log.warning("campaign clock waits for the database", reason=error.message)

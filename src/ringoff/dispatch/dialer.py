@@ -18,6 +18,7 @@ from ringoff.dispatch.live_attempt import SENT_OR_NOT, LiveAttempt
 from ringoff.dispatch.settler import DatabaseTime, Settler
 from ringoff.domain.agent_parameters import agent_parameters
 from ringoff.domain.attempt_records import (
+    AttemptKey,
     ClaimedCall,
     DialWork,
     OriginateRefused,
@@ -40,7 +41,7 @@ log = structlog.get_logger()
 class _Sent:
     """What became of the requests of one permit."""
 
-    driver_ids: dict[AttemptId, str]
+    driver_ids: dict[AttemptKey, str]
     outcomes: dict[AttemptId, Outcome]
     """Known at once: refused, or sent or not."""
     too_late: list[AttemptId]
@@ -79,13 +80,13 @@ class Dialer:
     async def dial(self, work: DialWork, claimed: Sequence[ClaimedCall], slot_at: float) -> None:
         """Permit and originate one claimed batch. ``slot_at`` is the monotonic time before its pace was taken."""
         open_calls, deferred = self._split_by_window(work, claimed)
-        unsent = [call.attempt_id for call in claimed]
+        unsent = [call.key for call in claimed]
         try:
             await self._prompts.learn(work)
             if deferred:
                 await self._defer(work, claimed, deferred)
                 self._observer.refused(Refusal.WINDOW, len(deferred))
-                unsent = [call.attempt_id for call in open_calls]
+                unsent = [call.key for call in open_calls]
             if open_calls:
                 # The database ends a permit that idles; this ends one whose database does not answer.
                 limit_s = self._limits.originate_timeout_ms / 1_000 + self._limits.permit_grace_s
@@ -95,7 +96,7 @@ class Dialer:
                         await self._permit_and_send(work, open_calls, slot_at)
         except (DatabaseUnavailable, SerializationConflict, TimeoutError) as error:
             log.warning("permit was lost", reason=str(error), campaign_id=str(work.campaign_id))
-            await self._unclaim(work, [attempt_id for attempt_id in unsent if attempt_id not in self._settler.live])
+            await self._unclaim(work, [key for key in unsent if key.attempt_id not in self._settler.live])
 
     async def give_back(self, work: DialWork, claimed: Sequence[ClaimedCall]) -> None:
         """Let go of a batch of which nothing has been permitted."""
@@ -119,7 +120,7 @@ class Dialer:
     async def _defer(self, work: DialWork, claimed: Sequence[ClaimedCall], deferred: Mapping[CallId, datetime]) -> None:
         async with self._store.dispatch_transaction() as tx:
             await tx.dispatch.defer(work.workspace_id, deferred)
-            not_now = [call.attempt_id for call in claimed if call.call_id in deferred]
+            not_now = [call.key for call in claimed if call.call_id in deferred]
             await tx.dispatch.give_back(work.workspace_id, self._owner_id, not_now)
 
     async def _permit_and_send(self, work: DialWork, calls: Sequence[ClaimedCall], slot_at: float) -> None:
@@ -152,7 +153,7 @@ class Dialer:
                         "places in the pace went unused: too slow between claim and send", calls=len(sent.too_late)
                     )
                 if refused or sent.too_late:
-                    not_sent = [*refused, *sent.too_late]
+                    not_sent = [by_attempt[attempt_id].key for attempt_id in (*refused, *sent.too_late)]
                     await tx.dispatch.give_back(work.workspace_id, self._owner_id, not_sent)
                 if sent.driver_ids:
                     await tx.dispatch.record_driver_ids(work.workspace_id, sent.driver_ids)
@@ -253,18 +254,18 @@ class Dialer:
         else:
             # A driver that uses our id as its own has nothing to be remembered by.
             if driver_id != str(attempt_id):
-                sent.driver_ids[attempt_id] = driver_id
+                sent.driver_ids[call.key] = driver_id
         attempt.place = self._observer.sent(work.trunk.driver)
 
-    async def _unclaim(self, work: DialWork, attempt_ids: Sequence[AttemptId]) -> None:
+    async def _unclaim(self, work: DialWork, attempts: Sequence[AttemptKey]) -> None:
         """Give back what has certainly not left. If the database is away, the lease and the crash rules decide."""
-        if not attempt_ids:
+        if not attempts:
             return
         try:
             async with self._store.dispatch_transaction() as tx:
-                await tx.dispatch.give_back(work.workspace_id, self._owner_id, attempt_ids)
+                await tx.dispatch.give_back(work.workspace_id, self._owner_id, attempts)
         except (DatabaseUnavailable, SerializationConflict) as error:
-            log.warning("claims were not given back", reason=error.message, attempts=len(attempt_ids))
+            log.warning("claims were not given back", reason=error.message, attempts=len(attempts))
 
     def _now(self) -> datetime:
         return self._now_override or self._database_time.now()

@@ -94,7 +94,8 @@ class SecondPermits:
             calls = [by_id[attempt_id].claimed.call_id for attempt_id in open_ids]
             await tx.dispatch.lock_calls(work.workspace_id, calls)
             await self._gate("second_permit.locked")
-            permitted = await tx.dispatch.permit_again(work, self._owner_id, open_ids, self._limits.lease_s)
+            asked = [by_id[attempt_id].claimed.key for attempt_id in open_ids]
+            permitted = await tx.dispatch.permit_again(work, self._owner_id, asked, self._limits.lease_s)
             await self._gate("second_permit.checked")
             async with asyncio.TaskGroup() as sends:
                 for attempt_id in permitted:

@@ -14,7 +14,7 @@ import structlog
 from ringoff.dispatch.limits import DispatchLimits
 from ringoff.dispatch.live_attempt import NOTHING_CAME_BACK, LiveAttempt, OurRelease, Phase
 from ringoff.dispatch.trunk_health import TrunkHealth, TrunkKey
-from ringoff.domain.attempt_records import SettleEntry, WantedRelease
+from ringoff.domain.attempt_records import AttemptKey, SettleEntry, WantedRelease
 from ringoff.domain.carrier import TrunkReport
 from ringoff.domain.errors import DatabaseUnavailable, RingoffError, SerializationConflict
 from ringoff.domain.events import CarrierEvent, PermitWanted, Placed, Progressed, Rang, Released
@@ -26,7 +26,7 @@ from ringoff.ports import Clock, Gate, Store, Transaction
 
 log = structlog.get_logger()
 
-_Mark = tuple[WorkspaceId, AttemptId, datetime]
+_Mark = tuple[WorkspaceId, AttemptKey, datetime]
 
 
 class DatabaseTime:
@@ -50,15 +50,15 @@ class _Batch:
 
     rang: list[_Mark] = field(default_factory=list)
     answered: list[_Mark] = field(default_factory=list)
-    driver_ids: dict[WorkspaceId, dict[AttemptId, str]] = field(default_factory=dict)
+    driver_ids: dict[WorkspaceId, dict[AttemptKey, str]] = field(default_factory=dict)
     entries: dict[AttemptId, SettleEntry] = field(default_factory=dict)
     troubled: Mapping[TrunkKey, SettleEntry] = field(default_factory=dict)
 
     def without_progress_of_the_over(self) -> "_Batch":
         """An attempt that is over takes its marks with it in the same statement."""
         return _Batch(
-            [mark for mark in self.rang if mark[1] not in self.entries],
-            [mark for mark in self.answered if mark[1] not in self.entries],
+            [mark for mark in self.rang if mark[1].attempt_id not in self.entries],
+            [mark for mark in self.answered if mark[1].attempt_id not in self.entries],
             self.driver_ids,
             self.entries,
             self.troubled,
@@ -154,9 +154,9 @@ class Settler:
         batch.troubled = self.trunk_health.troubled(batch.entries.values())
         if not (batch.rang or batch.answered or batch.driver_ids or batch.entries):
             return
-        for _, attempt_id, _ in batch.answered:
+        for _, key, _ in batch.answered:
             # By this batch; the outcome comes in a later one.
-            self.live[attempt_id].is_answer_written = True
+            self.live[key.attempt_id].is_answer_written = True
         await self._gate("settle.before")
         try:
             await self._write(batch)
@@ -188,13 +188,14 @@ class Settler:
                 attempt.is_waiting = True
                 self.permits_wanted.put_nowait(attempt)
             elif isinstance(event, Placed):
-                batch.driver_ids.setdefault(attempt.work.workspace_id, {})[event.attempt_id] = event.driver_call_id
+                driver_ids = batch.driver_ids.setdefault(attempt.work.workspace_id, {})
+                driver_ids[attempt.claimed.key] = event.driver_call_id
             elif isinstance(event, Progressed):
                 attempt.note(event, monotonic, self._limits.ring_timeout_s)
             else:
                 attempt.note(event, monotonic, self._limits.ring_timeout_s)
                 marks = batch.rang if isinstance(event, Rang) else batch.answered
-                marks.append((attempt.work.workspace_id, event.attempt_id, event.at))
+                marks.append((attempt.work.workspace_id, attempt.claimed.key, event.at))
         return batch
 
     async def _write(self, batch: _Batch) -> None:
@@ -348,7 +349,7 @@ class Settler:
         while True:
             await self._clock.sleep(pause_s)
             pause_s = self._limits.lease_s / 3
-            held = [(attempt.work.workspace_id, attempt_id) for attempt_id, attempt in self.live.items()]
+            held = [(attempt.work.workspace_id, attempt.claimed.key) for attempt in self.live.values()]
             if not held:
                 continue
             try:

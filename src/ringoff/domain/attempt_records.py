@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from ringoff.domain.call import CallStatus, SubStatus
 from ringoff.domain.call_config import CallConfig
@@ -20,6 +20,13 @@ from ringoff.domain.identifiers import (
     WorkspaceId,
 )
 from ringoff.domain.release_cause import Outcome
+
+
+class AttemptKey(NamedTuple):
+    """An attempt with its call: what names both is looked for in one partition."""
+
+    attempt_id: AttemptId
+    call_id: CallId
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +84,10 @@ class ClaimedCall:
     congestion_count: int
     call_config: CallConfig | None
     """Individual calls carry their own; None means the campaign's."""
+
+    @property
+    def key(self) -> AttemptKey:
+        return AttemptKey(self.attempt_id, self.call_id)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from ringoff.domain.attempt_records import (
+    AttemptKey,
     ClaimedCall,
     DialWork,
     ExpiredAttempt,
@@ -29,6 +30,7 @@ from ringoff.domain.identifiers import (
 from ringoff.domain.pacing import BREAKER_OPEN_MAX_S, BREAKER_OPEN_S, PACE_SHARE_MIN, RECOVERY_S, REDUCED_SHARE
 from ringoff.domain.termination import IDEMPOTENCY_KEEP_H
 from ringoff.store.connection import Connection, asyncpg, row_count
+from ringoff.store.partitions import span_of
 from ringoff.store.sql_loader import load
 from ringoff.store.workspaces import handling_of
 
@@ -152,14 +154,15 @@ class PostgresDispatch:
             [window_until for _, _, window_until in attempts],
             lease_s,
             now,
+            *span_of(call_id for _, call_id, _ in attempts),
         )
         return [row["attempt_id"] for row in rows]
 
     async def lock_calls(self, workspace_id: WorkspaceId, call_ids: Sequence[CallId]) -> None:
-        await self._connection.fetch(_SQL["lock_calls"], workspace_id, call_ids)
+        await self._connection.fetch(_SQL["lock_calls"], workspace_id, call_ids, *span_of(call_ids))
 
     async def permit_again(
-        self, work: DialWork, owner_id: OwnerId, attempt_ids: Sequence[AttemptId], lease_s: float
+        self, work: DialWork, owner_id: OwnerId, attempts: Sequence[AttemptKey], lease_s: float
     ) -> Sequence[AttemptId]:
         rows = await self._connection.fetch(
             _SQL["permit_again"],
@@ -168,40 +171,62 @@ class PostgresDispatch:
             work.agent_id,
             work.epoch,
             owner_id,
-            attempt_ids,
+            [key.attempt_id for key in attempts],
             lease_s,
+            *span_of(key.call_id for key in attempts),
         )
         return [row["attempt_id"] for row in rows]
 
     async def skip_suppressed(self, work: DialWork, call_ids: Sequence[CallId]) -> Sequence[CallId]:
         rows = await self._connection.fetch(
-            _SQL["skip_suppressed"], work.workspace_id, work.campaign_id, work.agent_id, work.epoch, call_ids
+            _SQL["skip_suppressed"],
+            work.workspace_id,
+            work.campaign_id,
+            work.agent_id,
+            work.epoch,
+            call_ids,
+            *span_of(call_ids),
         )
         return [row["call_id"] for row in rows]
 
-    async def give_back(self, workspace_id: WorkspaceId, owner_id: OwnerId, attempt_ids: Sequence[AttemptId]) -> None:
-        await self._connection.execute(_SQL["give_back_calls"], workspace_id, owner_id, attempt_ids)
-        await self._connection.execute(_SQL["give_back_attempts"], workspace_id, owner_id, attempt_ids)
+    async def give_back(self, workspace_id: WorkspaceId, owner_id: OwnerId, attempts: Sequence[AttemptKey]) -> None:
+        ids, span = [key.attempt_id for key in attempts], span_of(key.call_id for key in attempts)
+        await self._connection.execute(_SQL["give_back_calls"], workspace_id, owner_id, ids, *span)
+        await self._connection.execute(_SQL["give_back_attempts"], workspace_id, owner_id, ids, *span)
 
     async def defer(self, workspace_id: WorkspaceId, until_by_call: Mapping[CallId, datetime]) -> None:
         await self._connection.execute(
-            _SQL["defer"], workspace_id, list(until_by_call.keys()), list(until_by_call.values())
+            _SQL["defer"],
+            workspace_id,
+            list(until_by_call.keys()),
+            list(until_by_call.values()),
+            *span_of(until_by_call),
         )
 
     async def record_progress(
         self,
-        rang: Sequence[tuple[WorkspaceId, AttemptId, datetime]],
-        answered: Sequence[tuple[WorkspaceId, AttemptId, datetime]],
+        rang: Sequence[tuple[WorkspaceId, AttemptKey, datetime]],
+        answered: Sequence[tuple[WorkspaceId, AttemptKey, datetime]],
     ) -> None:
         for name, marks in (("record_rang", rang), ("record_answered", answered)):
             if marks:
                 await self._connection.execute(
-                    _SQL[name], [m[0] for m in marks], [m[1] for m in marks], [m[2] for m in marks]
+                    _SQL[name],
+                    [workspace_id for workspace_id, _, _ in marks],
+                    [key.attempt_id for _, key, _ in marks],
+                    [at for _, _, at in marks],
+                    [key.call_id for _, key, _ in marks],
+                    *span_of(key.call_id for _, key, _ in marks),
                 )
 
-    async def record_driver_ids(self, workspace_id: WorkspaceId, driver_ids: Mapping[AttemptId, str]) -> None:
+    async def record_driver_ids(self, workspace_id: WorkspaceId, driver_ids: Mapping[AttemptKey, str]) -> None:
         await self._connection.execute(
-            _SQL["record_driver_ids"], workspace_id, list(driver_ids.keys()), list(driver_ids.values())
+            _SQL["record_driver_ids"],
+            workspace_id,
+            [key.attempt_id for key in driver_ids],
+            list(driver_ids.values()),
+            [key.call_id for key in driver_ids],
+            *span_of(key.call_id for key in driver_ids),
         )
 
     async def settle(self, entries: Sequence[SettleEntry]) -> Sequence[SettledCall]:
@@ -225,6 +250,7 @@ class PostgresDispatch:
             [e.spends_retry for e in entries],
             [e.hung_up_by for e in entries],
             [e.is_answer_new for e in entries],
+            *span_of(e.call_id for e in entries),
         )
         return await self._counted(rows)
 
@@ -245,14 +271,16 @@ class PostgresDispatch:
         )
 
     async def renew_leases(
-        self, owner_id: OwnerId, attempts: Sequence[tuple[WorkspaceId, AttemptId]], lease_s: float
+        self, owner_id: OwnerId, attempts: Sequence[tuple[WorkspaceId, AttemptKey]], lease_s: float
     ) -> None:
         await self._connection.execute(
             _SQL["renew_leases"],
             owner_id,
-            [attempt_id for _, attempt_id in attempts],
+            [key.attempt_id for _, key in attempts],
             lease_s,
             [workspace_id for workspace_id, _ in attempts],
+            [key.call_id for _, key in attempts],
+            *span_of(key.call_id for _, key in attempts),
         )
 
     async def expired(self, count_max: int) -> Sequence[ExpiredAttempt]:
@@ -265,6 +293,7 @@ class PostgresDispatch:
             [a.workspace_id for a in attempts],
             [a.attempt_id for a in attempts],
             [a.call_id for a in attempts],
+            *span_of(a.call_id for a in attempts),
         )
         return await self._counted(rows)
 

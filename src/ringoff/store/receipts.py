@@ -57,6 +57,7 @@ class PostgresReceipts:
         self, workspace_id: WorkspaceId, termination_id: TerminationId, after: CallId | None, limit: int
     ) -> Sequence[CoveredCall]:
         above = after or _BEFORE_ALL
+        await self._connection.execute(_COVERAGE["steer"])
         settled = await self._connection.fetch(_COVERAGE["covered_settled"], workspace_id, termination_id, above, limit)
         page_end = settled[-1]["call_id"] if len(settled) == limit else None
         unsettled = await self._connection.fetch(

@@ -7,6 +7,7 @@ from ringoff.domain.identifiers import AgentId, ApiKeyId, CallId, CampaignId, Te
 from ringoff.domain.records import CoveredRows, SweptCounts, UnsettledFence
 from ringoff.domain.termination import Selector, TerminationOrder
 from ringoff.store.connection import Connection, row_count
+from ringoff.store.partitions import span_of
 from ringoff.store.sql_loader import load
 
 _SQL = load("terminations")
@@ -128,7 +129,12 @@ class PostgresTerminations:
         assert found is not None, "an aggregate always answers"
         if found["ongoing_count"]:
             await self._connection.execute(
-                _SQL["record_ongoing"], workspace_id, termination_id, found["ongoing_count"], found["call_ids"]
+                _SQL["record_ongoing"],
+                workspace_id,
+                termination_id,
+                found["ongoing_count"],
+                found["call_ids"],
+                *span_of(found["call_ids"]),
             )
         if order.hangs_up:
             numbers = None if selector.mobile_numbers is None else list(selector.mobile_numbers)
@@ -148,7 +154,11 @@ class PostgresTerminations:
         narrowing = (numbers, selector.campaign_id, selector.agent_id)
         if selector.call_ids is not None:
             rows = await self._connection.fetch(
-                _SQL["covered_by_call_ids"], workspace_id, list(selector.call_ids), *narrowing
+                _SQL["covered_by_call_ids"],
+                workspace_id,
+                list(selector.call_ids),
+                *narrowing,
+                *span_of(selector.call_ids),
             )
         else:
             rows = await self._connection.fetch(_SQL["covered_by_numbers"], workspace_id, *narrowing, rows_max + 1)
@@ -181,6 +191,7 @@ class PostgresTerminations:
             rows.pending,
             rows.ongoing,
             rows.newly_barred,
+            *span_of([*rows.pending, *rows.ongoing]),
         )
         if order.hangs_up:
             await self._connection.execute(_SQL["wake_releases"])

@@ -12,6 +12,7 @@ from ringoff.store.history import PostgresHistory
 from ringoff.store.invariants import PostgresInvariants
 from ringoff.store.lists import PostgresLists
 from ringoff.store.number_pools import PostgresNumberPools
+from ringoff.store.partitions import PostgresPartitions
 from ringoff.store.readings import PostgresReadings
 from ringoff.store.receipts import PostgresReceipts
 from ringoff.store.sessions import PostgresSessions
@@ -105,6 +106,10 @@ class PostgresTransaction:
     @property
     def readings(self) -> PostgresReadings:
         return PostgresReadings(self._connection)
+
+    @property
+    def partitions(self) -> PostgresPartitions:
+        return PostgresPartitions(self._connection)
 
     @property
     def is_lost(self) -> bool:

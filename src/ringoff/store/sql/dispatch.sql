@@ -3,6 +3,8 @@
 -- Row locks are taken in one order everywhere: calls by id, then their attempts.
 -- Attempts that are named by their ids are judged by ``coalesce(state, '')``: by the bare column the planner may take the index of
 -- what is on the wire, which it believes empty in a young table, and read all of it for each of them.
+-- Calls that are named by their ids, and attempts by theirs and their call's, come with the lowest and the highest of these call ids:
+-- only the partitions between them are opened, also by a plan that was made without knowing the ids.
 
 -- name: work
 -- Outside any lock: what might be dialled, but for trunks of which it is known that they take nothing now. The lateral
@@ -123,7 +125,7 @@ WITH input AS (
     -- statistics believe empty, and read every pending call.
     SELECT c.call_id, c.epoch, c.status, c.called_number, c.registered_xid
     FROM call c
-    WHERE c.workspace_id = $1 AND c.call_id = ANY($7::uuid[])
+    WHERE c.workspace_id = $1 AND c.call_id = ANY($7::uuid[]) AND c.call_id >= $11 AND c.call_id <= $12
     ORDER BY c.call_id
     FOR UPDATE OF c
 ), permitted AS MATERIALIZED (
@@ -145,7 +147,8 @@ WITH input AS (
         lease_until = clock_timestamp() + make_interval(secs => $9)
     FROM input i
     JOIN permitted p ON p.call_id = i.call_id
-    WHERE a.workspace_id = $1 AND a.attempt_id = i.attempt_id AND a.owner_id = $5
+    WHERE a.workspace_id = $1 AND a.attempt_id = i.attempt_id AND a.call_id = i.call_id AND a.owner_id = $5
+      AND a.call_id >= $11 AND a.call_id <= $12
       AND coalesce(a.state, '') = 'prepared' AND a.lease_until > clock_timestamp()
       AND coalesce($10::timestamptz, clock_timestamp()) < i.window_until
     RETURNING a.attempt_id, a.call_id
@@ -163,11 +166,14 @@ WITH input AS (
 UPDATE call c
 SET status = 'ongoing', sub_status = 'ACCEPTED', next_attempt_at = NULL, last_attempt_at = clock_timestamp()
 FROM originated o
-WHERE c.workspace_id = $1 AND c.call_id = o.call_id
+WHERE c.workspace_id = $1 AND c.call_id = o.call_id AND c.call_id >= $11 AND c.call_id <= $12
 RETURNING o.attempt_id
 
 -- name: lock_calls
-SELECT FROM call c WHERE c.workspace_id = $1 AND c.call_id = ANY($2::uuid[]) ORDER BY c.call_id FOR UPDATE OF c
+SELECT FROM call c
+WHERE c.workspace_id = $1 AND c.call_id = ANY($2::uuid[]) AND c.call_id >= $3 AND c.call_id <= $4
+ORDER BY c.call_id
+FOR UPDATE OF c
 
 -- name: permit_again
 -- After lock_for_permit and lock_calls, in a statement of its own: its snapshot must be younger than both. The call is ongoing
@@ -175,10 +181,10 @@ SELECT FROM call c WHERE c.workspace_id = $1 AND c.call_id = ANY($2::uuid[]) ORD
 WITH permitted AS MATERIALIZED (
     SELECT a.attempt_id
     FROM dial_attempt a
-    JOIN call c ON c.workspace_id = a.workspace_id AND c.call_id = a.call_id
+    JOIN call c ON c.workspace_id = a.workspace_id AND c.call_id = a.call_id AND c.call_id >= $8 AND c.call_id <= $9
     JOIN campaign k ON k.workspace_id = $1 AND k.campaign_id = $2
     JOIN trunk t ON t.workspace_id = k.workspace_id AND t.trunk_id = a.trunk_id
-    WHERE a.workspace_id = $1 AND a.attempt_id = ANY($6::uuid[]) AND a.owner_id = $5
+    WHERE a.workspace_id = $1 AND a.attempt_id = ANY($6::uuid[]) AND a.call_id >= $8 AND a.call_id <= $9 AND a.owner_id = $5
       AND a.state = 'originated' AND a.lease_until > clock_timestamp()
       AND c.campaign_id = $2 AND c.epoch = $4 AND c.status = 'ongoing' AND NOT c.retry_barred
       AND k.agent_id = $3 AND k.epoch = $4 AND k.status = 'ongoing' AND t.is_enabled
@@ -193,6 +199,7 @@ WITH permitted AS MATERIALIZED (
 UPDATE dial_attempt a
 SET lease_until = clock_timestamp() + make_interval(secs => $7)
 WHERE a.workspace_id = $1 AND a.attempt_id = ANY(ARRAY(SELECT p.attempt_id FROM permitted p)) AND a.state = 'originated'
+  AND a.call_id >= $8 AND a.call_id <= $9
 RETURNING a.attempt_id
 
 -- name: skip_suppressed
@@ -201,7 +208,8 @@ RETURNING a.attempt_id
 WITH suppressed AS MATERIALIZED (
     SELECT c.call_id
     FROM call c
-    WHERE c.workspace_id = $1 AND c.call_id = ANY($5::uuid[]) AND c.epoch = $4 AND c.status IN ('registered', 'retry')
+    WHERE c.workspace_id = $1 AND c.call_id = ANY($5::uuid[]) AND c.call_id >= $6 AND c.call_id <= $7
+      AND c.epoch = $4 AND c.status IN ('registered', 'retry')
       AND EXISTS (SELECT FROM campaign k WHERE k.workspace_id = $1 AND k.campaign_id = $2 AND k.epoch = $4)
       AND EXISTS (SELECT FROM suppression s WHERE s.workspace_id = $1 AND s.mobile_number = c.called_number)
       AND NOT EXISTS (
@@ -213,7 +221,7 @@ WITH suppressed AS MATERIALIZED (
 ), skipped AS (
     UPDATE call c
     SET status = 'cancelled', sub_status = 'DND_SKIPPED', next_attempt_at = NULL, ended_at = clock_timestamp()
-    WHERE c.workspace_id = $1 AND c.call_id = ANY(ARRAY(SELECT s.call_id FROM suppressed s))
+    WHERE c.workspace_id = $1 AND c.call_id = ANY(ARRAY(SELECT s.call_id FROM suppressed s)) AND c.call_id >= $6 AND c.call_id <= $7
       AND c.status IN ('registered', 'retry')
     RETURNING c.workspace_id, c.call_id, c.campaign_id, c.status, c.sub_status, c.last_attempt_at IS NULL AS was_registered
 ), tallied AS (
@@ -238,13 +246,14 @@ WITH unsent AS MATERIALIZED (
     SELECT a.call_id, a.campaign_id
     FROM dial_attempt a
     WHERE a.workspace_id = $1 AND a.attempt_id = ANY($3::uuid[]) AND a.owner_id = $2 AND a.state = 'originated'
+      AND a.call_id >= $4 AND a.call_id <= $5
 ), back AS (
     UPDATE call c
     SET status = CASE WHEN c.retries_used + c.congestion_count > 0 THEN 'retry' ELSE 'registered' END,
         sub_status = CASE WHEN c.retries_used + c.congestion_count > 0 THEN 'RETRY_SCHEDULED' ELSE 'QUEUED' END,
         next_attempt_at = statement_timestamp(),
         last_attempt_at = CASE WHEN c.retries_used + c.congestion_count > 0 THEN c.last_attempt_at END
-    WHERE c.workspace_id = $1 AND c.call_id = ANY(ARRAY(SELECT u.call_id FROM unsent u))
+    WHERE c.workspace_id = $1 AND c.call_id = ANY(ARRAY(SELECT u.call_id FROM unsent u)) AND c.call_id >= $4 AND c.call_id <= $5
     RETURNING c.campaign_id, c.epoch, c.status
 ), noted AS (
     INSERT INTO attempt_step (workspace_id, campaign_id, outcome, attempt_count)
@@ -262,7 +271,7 @@ GROUP BY b.campaign_id, b.epoch
 -- An attempt that never reached the wire was no attempt.
 DELETE FROM dial_attempt a
 WHERE a.workspace_id = $1 AND a.attempt_id = ANY($3::uuid[]) AND a.owner_id = $2
-  AND a.state IN ('prepared', 'originated')
+  AND a.call_id >= $4 AND a.call_id <= $5 AND a.state IN ('prepared', 'originated')
 
 -- name: defer
 -- A closed window, or a permit that was refused: nearly always behind a fence, where claiming it again before the sweeper
@@ -270,7 +279,7 @@ WHERE a.workspace_id = $1 AND a.attempt_id = ANY($3::uuid[]) AND a.owner_id = $2
 WITH locked AS MATERIALIZED (
     SELECT c.call_id, c.status
     FROM call c
-    WHERE c.workspace_id = $1 AND c.call_id = ANY($2::uuid[])
+    WHERE c.workspace_id = $1 AND c.call_id = ANY($2::uuid[]) AND c.call_id >= $4 AND c.call_id <= $5
     ORDER BY c.call_id
     FOR UPDATE OF c
 )
@@ -278,20 +287,22 @@ UPDATE call c
 SET next_attempt_at = i.until_at
 FROM unnest($2::uuid[], $3::timestamptz[]) AS i (call_id, until_at)
 JOIN locked l ON l.call_id = i.call_id AND l.status IN ('registered', 'retry')
-WHERE c.workspace_id = $1 AND c.call_id = i.call_id
+WHERE c.workspace_id = $1 AND c.call_id = i.call_id AND c.call_id >= $4 AND c.call_id <= $5
 
 -- name: record_rang
 UPDATE dial_attempt a
 SET state = 'ringing', rang_at = i.rang_at
-FROM unnest($1::uuid[], $2::uuid[], $3::timestamptz[]) AS i (workspace_id, attempt_id, rang_at)
-WHERE a.workspace_id = i.workspace_id AND a.attempt_id = i.attempt_id AND coalesce(a.state, '') = 'originated'
+FROM unnest($1::uuid[], $2::uuid[], $3::timestamptz[], $4::uuid[]) AS i (workspace_id, attempt_id, rang_at, call_id)
+WHERE a.workspace_id = i.workspace_id AND a.attempt_id = i.attempt_id AND a.call_id = i.call_id
+  AND a.call_id >= $5 AND a.call_id <= $6 AND coalesce(a.state, '') = 'originated'
 
 -- name: record_answered
 WITH answered AS (
     UPDATE dial_attempt a
     SET state = 'answered', answered_at = i.answered_at
-    FROM unnest($1::uuid[], $2::uuid[], $3::timestamptz[]) AS i (workspace_id, attempt_id, answered_at)
-    WHERE a.workspace_id = i.workspace_id AND a.attempt_id = i.attempt_id
+    FROM unnest($1::uuid[], $2::uuid[], $3::timestamptz[], $4::uuid[]) AS i (workspace_id, attempt_id, answered_at, call_id)
+    WHERE a.workspace_id = i.workspace_id AND a.attempt_id = i.attempt_id AND a.call_id = i.call_id
+      AND a.call_id >= $5 AND a.call_id <= $6
       AND coalesce(a.state, '') IN ('originated', 'ringing')
     RETURNING a.workspace_id, a.campaign_id
 )
@@ -301,8 +312,8 @@ SELECT a.workspace_id, a.campaign_id, 'picked_up', count(*) FROM answered a GROU
 -- name: record_driver_ids
 UPDATE dial_attempt a
 SET driver_call_id = i.driver_call_id
-FROM unnest($2::uuid[], $3::text[]) AS i (attempt_id, driver_call_id)
-WHERE a.workspace_id = $1 AND a.attempt_id = i.attempt_id
+FROM unnest($2::uuid[], $3::text[], $4::uuid[]) AS i (attempt_id, driver_call_id, call_id)
+WHERE a.workspace_id = $1 AND a.attempt_id = i.attempt_id AND a.call_id = i.call_id AND a.call_id >= $5 AND a.call_id <= $6
 
 -- name: settle
 -- A proposed retry becomes cancelled when the call's epoch is over, when its retry was barred, or when a number fence
@@ -328,6 +339,7 @@ WITH input AS (
         c.registered_xid
     FROM call c
     JOIN input i ON i.workspace_id = c.workspace_id AND i.call_id = c.call_id
+    WHERE c.call_id >= $19 AND c.call_id <= $20
     ORDER BY c.call_id
     FOR UPDATE OF c
 ), over AS (
@@ -343,7 +355,8 @@ WITH input AS (
         cause_text = i.cause_text
     FROM input i
     JOIN locked l ON l.workspace_id = i.workspace_id AND l.call_id = i.call_id
-    WHERE a.workspace_id = i.workspace_id AND a.attempt_id = i.attempt_id
+    WHERE a.workspace_id = i.workspace_id AND a.attempt_id = i.attempt_id AND a.call_id = i.call_id
+      AND a.call_id >= $19 AND a.call_id <= $20
       AND coalesce(a.state, '') IN ('prepared', 'originated', 'ringing', 'answered')
     -- Everything that comes after is returned from here: a join back to the input knows no statistics and goes wrong.
     RETURNING i.*, l.status AS status_before, l.retry_barred, l.termination_id, l.epoch, l.campaign_id, l.called_number,
@@ -419,7 +432,7 @@ WITH input AS (
         last_attempt_at = coalesce(c.last_attempt_at, d.released_at),
         ended_at = CASE WHEN d.final_status <> 'retry' THEN clock_timestamp() END
     FROM decided d
-    WHERE c.workspace_id = d.workspace_id AND c.call_id = d.call_id
+    WHERE c.workspace_id = d.workspace_id AND c.call_id = d.call_id AND c.call_id >= $19 AND c.call_id <= $20
     RETURNING c.workspace_id, c.call_id, c.campaign_id, c.status, c.sub_status, c.termination_id, d.agent_id, d.attempt_id,
         d.disposition, d.talk_ms, d.is_newly_barred, d.epoch, d.is_tallied, d.status_before
 ), tallied AS (
@@ -452,13 +465,15 @@ SELECT workspace_id, call_id, status, sub_status, CASE WHEN is_newly_barred THEN
 UPDATE dial_attempt a
 SET lease_until = clock_timestamp() + make_interval(secs => $3)
 FROM (
-    SELECT b.workspace_id, b.attempt_id
+    SELECT b.workspace_id, b.attempt_id, b.call_id
     FROM dial_attempt b
-    WHERE (b.workspace_id, b.attempt_id) IN (SELECT * FROM unnest($4::uuid[], $2::uuid[]))
+    WHERE (b.workspace_id, b.attempt_id, b.call_id) IN (SELECT * FROM unnest($4::uuid[], $2::uuid[], $5::uuid[]))
+      AND b.call_id >= $6 AND b.call_id <= $7
       AND b.owner_id = $1 AND coalesce(b.state, '') IN ('prepared', 'originated', 'ringing', 'answered')
     FOR UPDATE SKIP LOCKED
 ) held
-WHERE a.workspace_id = held.workspace_id AND a.attempt_id = held.attempt_id
+WHERE a.workspace_id = held.workspace_id AND a.attempt_id = held.attempt_id AND a.call_id = held.call_id
+  AND a.call_id >= $6 AND a.call_id <= $7
 
 -- name: expired
 -- Candidates only: reconcile looks again under the locks.
@@ -489,6 +504,7 @@ WITH input AS (
         c.termination_id
     FROM call c
     JOIN input i ON i.workspace_id = c.workspace_id AND i.call_id = c.call_id
+    WHERE c.call_id >= $4 AND c.call_id <= $5
     ORDER BY c.call_id
     FOR UPDATE OF c SKIP LOCKED
 ), over AS (
@@ -499,7 +515,8 @@ WITH input AS (
         cause_text = 'lease expired in state ' || a.state
     FROM input i
     JOIN locked l ON l.workspace_id = i.workspace_id AND l.call_id = i.call_id
-    WHERE a.workspace_id = i.workspace_id AND a.attempt_id = i.attempt_id
+    WHERE a.workspace_id = i.workspace_id AND a.attempt_id = i.attempt_id AND a.call_id = i.call_id
+      AND a.call_id >= $4 AND a.call_id <= $5
       AND a.state IN ('prepared', 'originated', 'ringing', 'answered') AND a.lease_until < clock_timestamp()
     RETURNING a.workspace_id, a.attempt_id, a.call_id, a.answered_at,
         l.status, l.campaign_id, l.epoch, l.called_number, l.registered_xid, l.retry_barred, l.termination_id
@@ -544,7 +561,7 @@ WITH input AS (
         last_attempt_at = coalesce(c.last_attempt_at, clock_timestamp()),
         ended_at = clock_timestamp()
     FROM judged j
-    WHERE c.workspace_id = j.workspace_id AND c.call_id = j.call_id
+    WHERE c.workspace_id = j.workspace_id AND c.call_id = j.call_id AND c.call_id >= $4 AND c.call_id <= $5
       AND j.status IN ('registered', 'retry', 'ongoing') AND NOT j.is_fenced
     RETURNING c.workspace_id, c.call_id, c.campaign_id, c.status, c.sub_status, c.termination_id, j.agent_id, j.attempt_id,
         j.is_newly_barred, j.epoch, j.is_tallied, j.status AS status_before

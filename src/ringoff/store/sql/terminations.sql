@@ -185,7 +185,7 @@ FROM unnest($2::text[]) AS n (called_number)
 WITH locked AS MATERIALIZED (
     SELECT c.call_id, c.campaign_id, c.epoch, c.status, c.called_number, c.registered_xid, c.retry_barred
     FROM call c
-    WHERE c.workspace_id = $1 AND c.call_id = ANY($2::uuid[])
+    WHERE c.workspace_id = $1 AND c.call_id = ANY($2::uuid[]) AND c.call_id >= $6 AND c.call_id <= $7
     ORDER BY c.call_id
     FOR UPDATE OF c
 )
@@ -261,7 +261,7 @@ WITH given AS (
         next_attempt_at = NULL,
         ended_at = clock_timestamp()
     FROM given g
-    WHERE c.workspace_id = $1 AND c.call_id = ANY($10::uuid[])
+    WHERE c.workspace_id = $1 AND c.call_id = ANY($10::uuid[]) AND c.call_id >= $13 AND c.call_id <= $14
     RETURNING c.workspace_id, c.call_id, c.campaign_id, c.termination_id, c.epoch, c.last_attempt_at IS NULL AS was_registered
 ), tallied AS (
     INSERT INTO tally_step (workspace_id, campaign_id, epoch, begun_count, cancelled_count)
@@ -274,13 +274,14 @@ WITH given AS (
     UPDATE call c
     SET retry_barred = true, termination_id = g.termination_id
     FROM given g
-    WHERE c.workspace_id = $1 AND c.call_id = ANY($12::uuid[])
+    WHERE c.workspace_id = $1 AND c.call_id = ANY($12::uuid[]) AND c.call_id >= $13 AND c.call_id <= $14
 ), wanted AS (
     INSERT INTO release_wanted (workspace_id, attempt_id, owner_id, termination_id)
     SELECT a.workspace_id, a.attempt_id, a.owner_id, g.termination_id
     FROM given g
     -- Pending ones too: the commit of a permit may have been lost after its request had left.
     JOIN dial_attempt a ON a.workspace_id = $1 AND a.call_id = ANY($10::uuid[] || $11::uuid[])
+        AND a.call_id >= $13 AND a.call_id <= $14
     WHERE g.ongoing = 'hangup' AND a.state IN ('prepared', 'originated', 'ringing', 'answered')
     ORDER BY a.attempt_id
     ON CONFLICT DO NOTHING
@@ -348,7 +349,7 @@ WITH wanted AS (
     INSERT INTO release_wanted (workspace_id, attempt_id, owner_id, termination_id)
     SELECT a.workspace_id, a.attempt_id, a.owner_id, $2
     FROM dial_attempt a
-    WHERE a.workspace_id = $1 AND a.call_id = ANY($4::uuid[])
+    WHERE a.workspace_id = $1 AND a.call_id = ANY($4::uuid[]) AND a.call_id >= $5 AND a.call_id <= $6
       AND a.state IN ('prepared', 'originated', 'ringing', 'answered')
     ORDER BY a.attempt_id
     ON CONFLICT DO NOTHING

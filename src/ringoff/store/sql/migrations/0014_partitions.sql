@@ -123,6 +123,29 @@ BEGIN
 END
 $function$;
 
+-- Sets a sequence forward to the first id of the day, once the partition of that day is there. Ids never go back: whoever has this
+-- lock is alone in setting it, and numbers that are given meanwhile are below.
+CREATE OR REPLACE FUNCTION advance_ids() RETURNS void LANGUAGE plpgsql AS $function$
+DECLARE
+    of_table text;
+    of_sequence text;
+    last_id bigint;
+    today bigint := ordered_id_floor(clock_timestamp());
+BEGIN
+    PERFORM pg_advisory_xact_lock(hashtextextended('ordered ids', 0));
+    FOR of_table, of_sequence IN VALUES ('contact', 'contact_ids'), ('outbox_event', 'event_ids') LOOP
+        CONTINUE WHEN to_regclass(of_sequence) IS NULL;
+        EXECUTE format('SELECT last_value FROM %I', of_sequence) INTO last_id;
+        IF last_id < today AND (
+            SELECT bool_and(to_regclass(t || to_char(period_floor(now()) AT TIME ZONE 'UTC', '_YYYYMMDD')) IS NOT NULL)
+            FROM unnest(CASE of_table WHEN 'contact' THEN '{contact}' ELSE '{outbox_event,webhook_delivery}' END::text[]) t
+        ) THEN
+            PERFORM setval(of_sequence, today, false);
+        END IF;
+    END LOOP;
+END
+$function$;
+
 -- The table so far holds what is older than a period that begins in two weeks at least: time enough for the next steps. A bound
 -- that has come too near since is set anew.
 CREATE OR REPLACE FUNCTION bound_table(of_table text) RETURNS void LANGUAGE plpgsql AS $function$
@@ -251,27 +274,6 @@ CREATE OR REPLACE TRIGGER refuse_releases_before_partitions BEFORE DELETE ON web
     WHEN (current_setting('application_name') = 'ringoff') EXECUTE FUNCTION refuse_releases_before_partitions();
 
 -- step
--- Sets a sequence forward to the first id of the day, once the partition of that day is there. Ids never go back: whoever has this
--- lock is alone in setting it, and numbers that are given meanwhile are below.
-CREATE OR REPLACE FUNCTION advance_ids() RETURNS void LANGUAGE plpgsql AS $function$
-DECLARE
-    of_table text;
-    of_sequence text;
-    last_id bigint;
-    today bigint := ordered_id_floor(clock_timestamp());
-BEGIN
-    PERFORM pg_advisory_xact_lock(hashtextextended('ordered ids', 0));
-    FOR of_table, of_sequence IN VALUES ('contact', 'contact_ids'), ('outbox_event', 'event_ids') LOOP
-        EXECUTE format('SELECT last_value FROM %I', of_sequence) INTO last_id;
-        IF last_id < today AND (
-            SELECT bool_and(to_regclass(t || to_char(period_floor(now()) AT TIME ZONE 'UTC', '_YYYYMMDD')) IS NOT NULL)
-            FROM unnest(CASE of_table WHEN 'contact' THEN '{contact}' ELSE '{outbox_event,webhook_delivery}' END::text[]) t
-        ) THEN
-            PERFORM setval(of_sequence, today, false);
-        END IF;
-    END LOOP;
-END
-$function$;
 SELECT advance_ids();
 
 -- step
