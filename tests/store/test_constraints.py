@@ -46,4 +46,8 @@ async def test_a_call_has_one_live_attempt(store: PostgresStore) -> None:
         async with store.transaction() as tx:
             await tx.connection.execute(LIVE_ATTEMPT)
             await tx.connection.execute(LIVE_ATTEMPT)
-    assert refused.value.constraint_name == "one_live_attempt_per_call"
+    async with store.transaction() as tx:
+        rule = await tx.connection.fetchval(
+            "SELECT pg_partition_root($1::regclass)::regclass::text", refused.value.constraint_name
+        )
+    assert rule == "one_live_attempt_per_call"
