@@ -211,6 +211,33 @@ def migrate(
 
 
 @app.command(group=_HERE)
+def retention(
+    *,
+    keep_days: int | None = None,
+    dry_run: Annotated[bool, Parameter(negative="")] = False,
+    json: Annotated[bool, Parameter(negative="")] = False,
+    data_dir: Path | None = None,
+) -> int:
+    """Drop the periods in which everything is old, while others dial; what is open or undelivered is kept.
+
+    Parameters
+    ----------
+    keep_days
+        How long calls are kept after they have ended (RINGOFF_RETENTION_DAYS).
+    dry_run
+        Say what would be dropped and what would be kept, and change nothing.
+    json
+        Print the report as JSON.
+    data_dir
+        Directory of the embedded PostgreSQL, unless RINGOFF_DATABASE_URL is set.
+    """
+    settings = _settings({"data_dir": _text(data_dir)})
+    from ringoff.retaining import run_retention
+
+    return _run(run_retention(settings, keep_days=keep_days, is_dry_run=dry_run, is_json=json, say=_say))
+
+
+@app.command(group=_HERE)
 def doctor(*, json: Annotated[bool, Parameter(negative="")] = False, data_dir: Path | None = None) -> int:
     """Look at database, durability, migrations, carrier and invariants; change nothing.
 

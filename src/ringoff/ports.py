@@ -66,6 +66,7 @@ from ringoff.order_ports import (
     WebhookStore,
 )
 from ringoff.partition_ports import PartitionStore
+from ringoff.retention_ports import RetentionStore
 from ringoff.session_ports import SessionStore
 
 Gate = Callable[[str], Awaitable[None]]
@@ -363,6 +364,8 @@ class Transaction(Protocol):
     def suppressions(self) -> SuppressionStore: ...
     @property
     def erasures(self) -> ErasureStore: ...
+    @property
+    def retention(self) -> RetentionStore: ...
     @property
     def subscriptions(self) -> SubscriptionStore: ...
     @property

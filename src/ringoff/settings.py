@@ -138,6 +138,7 @@ class Settings:
     sweep_batch_max: int = _setting(5_000, _whole(1, 100_000))
     invariants_every_s: float = _setting(60.0, _real(0, 86_400))
     outbox_keep_h: int = _setting(72, _whole(1, 8_760))
+    retention_days: int | None = _setting(None, _whole(1, 36_500))
     webhook_timeout_s: float = _setting(30.0, _real(0.1, 300))
     webhook_backoff_s: tuple[float, ...] = _setting((10.0, 60.0, 120.0), _seconds)
     webhook_in_flight_max: int = _setting(50, _whole(1, 1_000))

@@ -18,6 +18,7 @@ from ringoff.observability.collector import Collector
 from ringoff.observability.invariants import InvariantWatch
 from ringoff.operations.erasures import Erasing
 from ringoff.operations.list_verification import ListVerification
+from ringoff.operations.retention import Retention
 from ringoff.operations.workspaces import authenticate, create_api_key, create_workspace, ensure_first_rows
 from ringoff.ports import Clock
 from ringoff.process import Process, Say, keep_running, running_process, until_done, until_stopped
@@ -223,6 +224,7 @@ def _supervisor(process: Process, store: PostgresStore) -> Supervisor:
         limits=limits,
         verification=ListVerification(store),
         erasing=Erasing(store),
+        retention=None if settings.retention_days is None else Retention(store, clock, settings.retention_days),
         observer=process.watch.observer,
     )
     process.readiness.also_asks(supervisor.trouble)

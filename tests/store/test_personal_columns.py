@@ -63,6 +63,7 @@ NOBODY: Final = frozenset(
         "campaign_outcome": "disposition",
         "dashboard_session": "token_hash",
         "dial_attempt": "state calling_number disposition",
+        "dropped_period": "of_table name",
         "erasure": "state step",
         "event_subscription": "event_type callback_url headers method signing_secret origin",
         "list_upload": "country_code state",

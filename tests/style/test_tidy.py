@@ -35,6 +35,7 @@ RAW_CALL_FILES = {
     "history.sql",
     "call_table.sql",
     "erasures.sql",
+    "retention.sql",
     "tallies.sql",
     "campaign_clock.sql",
     "registrations.sql",

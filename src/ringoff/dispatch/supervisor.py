@@ -14,6 +14,7 @@ from ringoff.dispatch.dispatcher import Dispatcher
 from ringoff.dispatch.eraser import Eraser, ErasureWork
 from ringoff.dispatch.limits import DispatchLimits
 from ringoff.dispatch.rescuer import Rescuer
+from ringoff.dispatch.retainer import Retainer, RetentionWork
 from ringoff.dispatch.second_permits import SecondPermits
 from ringoff.dispatch.settler import DatabaseTime, Settler
 from ringoff.dispatch.sweeper import Sweeper
@@ -50,6 +51,7 @@ class Supervisor:
         now_override: datetime | None = None,
         verification: Verification | None = None,
         erasing: ErasureWork | None = None,
+        retention: RetentionWork | None = None,
         observer: Observer = NOBODY,
     ) -> None:
         self._limits = limits or DispatchLimits()
@@ -94,6 +96,7 @@ class Supervisor:
         self.campaign_clock = CampaignClock(store=store, clock=clock, limits=self._limits, now_override=now_override)
         self.verifier = self._make_verifier(verification)
         self.eraser = None if erasing is None else Eraser(clock=clock, limits=self._limits, work=erasing)
+        self.retainer = None if retention is None else Retainer(clock=clock, limits=self._limits, work=retention)
 
     def _make_verifier(self, verification: Verification | None) -> Verifier | None:
         if verification is None:
@@ -178,6 +181,8 @@ class Supervisor:
                     loops.append(tasks.create_task(self._kept("verifier", self.verifier.run)))
                 if self.eraser is not None:
                     loops.append(tasks.create_task(self._kept("eraser", self.eraser.run)))
+                if self.retainer is not None:
+                    loops.append(tasks.create_task(self._kept("retention", self.retainer.run)))
                 dispatching = tasks.create_task(self._kept("dispatcher", self.dispatcher.run))
                 await self._stop.wait()
                 self.dispatcher.stop()

@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from ringoff.domain.campaign_figures import (
     CampaignProgress,
@@ -26,6 +26,7 @@ from ringoff.store.sql_loader import load
 _SQL = load("figures")
 _LAST_DUE = load("campaign_clock")["last_due"]
 _MINUTE, _HOUR = 1, 60
+_AN_HOUR = timedelta(hours=1)
 _MEASURED_MIN_S = 60.0
 
 
@@ -83,9 +84,14 @@ class PostgresFigures:
         sums = await self.outcome_sums(workspace_id, campaign_id)
         span = await self._connection.fetchrow(_SQL["outcome_span"], *of)
         assert span is not None, "a minimum is always one row"
-        if span["first_at"] is None:
+        hours = await self._connection.fetchrow(_SQL["outcome_hours"], *of)
+        assert hours is not None, "a minimum is always one row"
+        first_at, last_at, narrowest_min = span["first_at"], span["last_at"], _MINUTE
+        if hours["first_at"] is not None and (first_at is None or hours["first_at"] + _AN_HOUR <= first_at):
+            first_at, last_at, narrowest_min = hours["first_at"], last_at or hours["last_at"], _HOUR
+        if first_at is None:
             return Outcomes(sums, _MINUTE, [])
-        width_min = bucket_width_min(span["first_at"], span["last_at"])
+        width_min = max(bucket_width_min(first_at, last_at), narrowest_min)
         read_min = _MINUTE if width_min < _HOUR else _HOUR
         buckets: defaultdict[datetime, dict[str, int]] = defaultdict(dict)
         for row in await self._connection.fetch(_SQL["outcome_buckets"], *of, read_min, width_min):

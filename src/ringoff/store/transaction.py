@@ -15,6 +15,7 @@ from ringoff.store.number_pools import PostgresNumberPools
 from ringoff.store.partitions import PostgresPartitions
 from ringoff.store.readings import PostgresReadings
 from ringoff.store.receipts import PostgresReceipts
+from ringoff.store.retention import PostgresRetention
 from ringoff.store.sessions import PostgresSessions
 from ringoff.store.subscriptions import PostgresSubscriptions
 from ringoff.store.suppressions import PostgresSuppressions
@@ -86,6 +87,10 @@ class PostgresTransaction:
     @property
     def erasures(self) -> PostgresErasures:
         return PostgresErasures(self._connection)
+
+    @property
+    def retention(self) -> PostgresRetention:
+        return PostgresRetention(self._connection)
 
     @property
     def subscriptions(self) -> PostgresSubscriptions:

@@ -1,10 +1,11 @@
 -- Rules that can only be checked by reading whole tables: `ringoff doctor` and the tests run them, the timer does not.
--- As in invariants.sql, each statement returns at most $1 ids that break its rule; $2 is always null here.
+-- As in invariants.sql, each statement returns at most $1 ids that break its rule; $2 is always null here. $3 is since when everything
+-- was kept: sums of older campaigns outlive their calls.
 
 -- name: no_call_is_lost
 SELECT k.campaign_id::text AS broken_id
 FROM campaign k
-WHERE k.kind = 'list' AND $2::timestamptz IS NULL
+WHERE k.kind = 'list' AND $2::timestamptz IS NULL AND k.created_at >= $3
   AND k.total_count <> (
       SELECT count(*) FROM call c WHERE c.workspace_id = k.workspace_id AND c.campaign_id = k.campaign_id
   )
@@ -43,7 +44,7 @@ WHERE $2::timestamptz IS NULL
   AND EXISTS (
       SELECT FROM campaign k
       WHERE k.campaign_id = coalesce(t.campaign_id, c.campaign_id)
-        AND k.workspace_id = coalesce(t.workspace_id, c.workspace_id) AND k.is_tallied
+        AND k.workspace_id = coalesce(t.workspace_id, c.workspace_id) AND k.is_tallied AND k.created_at >= $3
   )
   AND (t.registered_count, t.begun_count, t.completed_count, t.failed_count, t.error_count, t.cancelled_count)
     IS DISTINCT FROM
@@ -69,6 +70,6 @@ SELECT campaign_id::text || ' ' || disposition AS broken_id
 FROM told t
 FULL JOIN counted c USING (campaign_id, disposition)
 WHERE $2::timestamptz IS NULL
-  AND EXISTS (SELECT FROM campaign k WHERE k.campaign_id = coalesce(t.campaign_id, c.campaign_id) AND k.has_outcomes)
+  AND EXISTS (SELECT FROM campaign k WHERE k.campaign_id = coalesce(t.campaign_id, c.campaign_id) AND k.has_outcomes AND k.created_at >= $3)
   AND (t.attempt_count, t.answered_count) IS DISTINCT FROM (c.attempt_count, c.answered_count)
 LIMIT $1

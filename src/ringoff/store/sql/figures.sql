@@ -180,6 +180,12 @@ FROM (
     WHERE s.workspace_id = $1 AND s.campaign_id = $2 AND s.outcome NOT IN ('dialled', 'picked_up')
 ) t
 
+-- name: outcome_hours
+-- Minutes that are old are deleted one day; hours stay.
+SELECT min(o.from_at) AS first_at, max(o.from_at) AS last_at
+FROM campaign_outcome o
+WHERE o.workspace_id = $1 AND o.campaign_id = $2 AND o.width_min = 60
+
 -- name: outcome_buckets
 -- $3 the rows that are read, by minutes or by hours; $4 how wide a bucket is, in minutes.
 SELECT date_bin(make_interval(mins => $4), t.from_at, 'epoch') AS from_at, t.disposition, sum(t.attempt_count)::bigint AS attempt_count

@@ -200,6 +200,8 @@ WITH given AS MATERIALIZED (
         AND t.termination_id >= ordered_uuid_floor(coalesce($2::timestamptz - interval '1 hour', '2000-01-01'))
     WHERE t.state = 'settled' AND ($2::timestamptz IS NULL OR (t.cancelled_count <= 10000 AND t.settled_at >= $2))
       AND t.created_at > (SELECT m.applied_at FROM schema_migration m WHERE m.version = 2)
+      -- A receipt outlives its calls.
+      AND t.created_at >= $3
 )
 SELECT t.termination_id::text AS broken_id
 FROM given t
