@@ -171,6 +171,22 @@ async def test_a_workspace_of_many_campaigns_leaves_half_of_the_round_to_one_of_
     assert by_workspace == {crowded.workspace_id: 20, lonely.workspace_id: 20}
 
 
+async def test_of_a_workspace_with_very_many_campaigns_each_round_reads_some_and_all_have_their_turn(
+    store: PostgresStore,
+) -> None:
+    crowded, lonely = await World.make(store), await World.make(store)
+    crowd = [await crowded.campaign(numbers(block, 1)) for block in range(12)]
+    alone = await lonely.campaign(numbers(500, 1))
+    seen: set[CampaignId] = set()
+    async with asyncio.timeout(60):
+        while len(seen) < len(crowd):
+            async with store.transaction() as tx:
+                found = [work.campaign_id for work in await tx.dispatch.work(None, (), 5)]
+            assert alone in found
+            assert len(found) == 6
+            seen |= set(found) - {alone}
+
+
 class SlowFor(ScriptedCarrier):
     """Requests of one trunk do not leave before the test says so."""
 

@@ -136,7 +136,9 @@ class Dispatcher:
 
     async def _round(self, dials: asyncio.TaskGroup) -> float:
         async with self._store.dispatch_transaction() as tx:
-            work_list = await tx.dispatch.work(self._now_override, self._rests.resting())
+            work_list = await tx.dispatch.work(
+                self._now_override, self._rests.resting(), self._limits.work_campaigns_max
+            )
             shares = await self._shares(tx)
         if work_list and self._now_override is None:
             self._database_time.saw(work_list[0].now)

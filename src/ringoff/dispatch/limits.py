@@ -11,6 +11,8 @@ class DispatchLimits:
     """Batches between claim and commit at a time; a claim never builds a backlog beyond them."""
     round_claims_max: int = 64
     """Claims in one round; what has become due meanwhile is seen by the next one."""
+    work_campaigns_max: int = 1_000
+    """Of one workspace in one round; one with more shows others each time."""
     events_batch_max: int = 500
     settle_every_s: float = 0.05
     """Between two batches of reports that are written, unless more than a batch of them waits: most of what a

@@ -46,8 +46,10 @@ class PostgresDispatch:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
-    async def work(self, now: datetime | None, resting: Sequence[TrunkId] = ()) -> Sequence[DialWork]:
-        rows = await self._connection.fetch(_SQL["work"], now, resting)
+    async def work(
+        self, now: datetime | None, resting: Sequence[TrunkId] = (), campaigns_max: int = 1_000
+    ) -> Sequence[DialWork]:
+        rows = await self._connection.fetch(_SQL["work"], now, resting, campaigns_max)
         configs: dict[str, CallConfig] = {}
         work = []
         for row in rows:
