@@ -136,12 +136,13 @@ class Dispatcher:
 
     async def _round(self, dials: asyncio.TaskGroup) -> float:
         async with self._store.dispatch_transaction() as tx:
+            asked_at = self._clock.monotonic()
             work_list = await tx.dispatch.work(
                 self._now_override, self._rests.resting(), self._limits.work_campaigns_max
             )
             shares = await self._shares(tx)
         if work_list and self._now_override is None:
-            self._database_time.saw(work_list[0].now)
+            self._database_time.saw(work_list[0].now, asked_at)
         due, wait = self._due_now(work_list)
         self._turns.begin(due, shares)
         while not self._is_stopping and (asking := self._turns.next()) is not None:

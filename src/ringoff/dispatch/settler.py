@@ -36,9 +36,19 @@ class DatabaseTime:
         self._clock = clock
         self._base = clock.now()
         self._base_monotonic = clock.monotonic()
+        self._has_seen = False
 
-    def saw(self, now: datetime) -> None:
-        self._base, self._base_monotonic = now, self._clock.monotonic()
+    def saw(self, now: datetime, asked_at: float) -> None:
+        """The database's answer to a question of ``asked_at`` (monotonic).
+
+        What took long to arrive may be as old as that: a process that stood still reads an answer from before its
+        pause. So the answer only bounds what was carried forward until now; a quick one leaves it no room.
+        """
+        answered_at = self._clock.monotonic()
+        known = self.now() if self._has_seen else now
+        latest = now + timedelta(seconds=answered_at - asked_at)
+        self._base, self._base_monotonic = min(max(known, now), latest), answered_at
+        self._has_seen = True
 
     def now(self) -> datetime:
         return self._base + timedelta(seconds=self._clock.monotonic() - self._base_monotonic)
