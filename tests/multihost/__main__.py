@@ -21,7 +21,7 @@ def main() -> int:
     options = parser.parse_args()
     directory = options.keep or Path(tempfile.mkdtemp(prefix="ringoff-multihost-"))
     directory.mkdir(parents=True, exist_ok=True)
-    faults = options.fault or list(FAULTS)
+    faults = {name: FAULTS[name] for name in options.fault or FAULTS}
     profile = profile_of(options.seed, options.seconds)
     print(f"many hosts for {options.seconds:g} s, seed {options.seed}, evidence in {directory}", flush=True)
     try:

@@ -2,7 +2,7 @@
 
 import asyncio
 import shutil
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from random import Random
@@ -19,7 +19,7 @@ from tests.chaos.journal import Journal
 from tests.chaos.line import Address, Line
 from tests.chaos.plan import Profile
 from tests.chaos.targets import Targets
-from tests.multihost.faults import FAULTS
+from tests.multihost.faults import FAULTS, Fault
 from tests.multihost.installation import Installation, an_installation
 from tests.multihost.rescues import sent_after_rescue
 from tests.multihost.stage import LEASE_S, Stage
@@ -35,7 +35,7 @@ SETTINGS: Mapping[str, str] = {
 }
 _CHANNELS = 100_000
 _BETWEEN_FAULTS_S = 1.5
-_STEADY_FOR_S = 120.0
+_STEADY_FOR_S = 60.0
 _STEADY_MAX = 100_000
 
 _clock = SystemClock()
@@ -59,7 +59,7 @@ def profile_of(seed: int, seconds: float) -> Profile:
     )
 
 
-def demand_of(profile: Profile, faults: Sequence[str] = tuple(FAULTS)) -> Demand:
+def demand_of(profile: Profile, faults: Iterable[str] = FAULTS) -> Demand:
     """Far below what a busy machine reaches."""
     return Demand(
         answered=int(profile.seconds),
@@ -71,25 +71,29 @@ def demand_of(profile: Profile, faults: Sequence[str] = tuple(FAULTS)) -> Demand
     )
 
 
-def run_multihost(
-    profile: Profile, directory: Path, *, faults: Sequence[str] = tuple(FAULTS), say: Say = print
-) -> None:
+def run_multihost(profile: Profile, directory: Path, *, faults: Mapping[str, Fault] = FAULTS, say: Say = print) -> None:
     """Leave the evidence of one run in ``directory``; judging it is the checker's.
 
     Of the ``faults`` each is made once, in an order of the seed's, and then any of them until the time is over.
     Raises ``NoNetwork`` or ``NoDisks`` on a machine that allows none.
     """
     settings = {"simulated_seed": str(profile.seed), **SETTINGS}
+    began = _clock.monotonic()
+
+    def tell(line: str) -> None:
+        say(f"{_clock.monotonic() - began:5.0f} s  {line}")
+
     with Journal(directory / JOURNAL) as journal, an_installation(directory, settings) as installation:
         try:
             client = Client(installation)
             with Subscriber(installation, client.agent_id) as subscriber:
-                _disturb(profile, client, installation, journal, directory, faults, say)
+                _disturb(profile, client, installation, journal, directory, faults, tell)
+                tell("every fault was made")
                 drain(installation, journal)
-                say(f"quiet    {_progress(installation, journal)}")
+                tell(f"quiet: {_progress(installation, journal)}")
                 for lost in subscriber.lost():
                     journal.trouble(lost)
-            say(f"         {len(subscriber.event_ids)} events were delivered")
+            tell(f"{len(subscriber.event_ids)} events were delivered")
             for late in asyncio.run(sent_after_rescue(installation)):
                 journal.trouble(late)
             asyncio.run(dump(installation.dsn, directory / DUMP))
@@ -103,7 +107,7 @@ def _disturb(
     installation: Installation,
     journal: Journal,
     directory: Path,
-    faults: Sequence[str],
+    faults: Mapping[str, Fault],
     say: Say,
 ) -> None:
     """Clients and faults at the same time, until every fault was there and the time is over."""
@@ -153,17 +157,17 @@ class _SteadyCampaign:
         self._line.close()
 
 
-def _make_faults(profile: Profile, stage: Stage, faults: Sequence[str]) -> None:
+def _make_faults(profile: Profile, stage: Stage, faults: Mapping[str, Fault]) -> None:
     dice = Random(f"{profile.seed}/faults")
     began = _clock.monotonic()
-    for name in _names(dice, faults):
+    for name in _names(dice, list(faults)):
         if _clock.monotonic() - began >= profile.seconds and stage.journal.counts["crash"] >= len(faults):
             return
         stage.wait(_BETWEEN_FAULTS_S * (0.4 + 1.2 * dice.random()))
         _see_all_alive(stage)
         stage.wait_for_full_dialling(profile.cps_max / 2)
-        stage.say(f"{_clock.monotonic() - began:5.0f} s  {_progress(stage.installation, stage.journal)}: {name}")
-        FAULTS[name](stage, dice)
+        stage.say(f"{name}, after {_progress(stage.installation, stage.journal)}")
+        faults[name](stage, dice)
         stage.journal.crash(name)
 
 
