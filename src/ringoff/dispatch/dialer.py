@@ -100,7 +100,7 @@ class Dialer:
 
     async def give_back(self, work: DialWork, claimed: Sequence[ClaimedCall]) -> None:
         """Let go of a batch of which nothing has been permitted."""
-        await self._unclaim(work, [call.attempt_id for call in claimed])
+        await self._unclaim(work, [call.key for call in claimed])
 
     def _split_by_window(
         self, work: DialWork, claimed: Sequence[ClaimedCall]

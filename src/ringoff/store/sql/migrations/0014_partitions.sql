@@ -214,16 +214,21 @@ SELECT prove_bound('outbox_event');
 SELECT prove_bound('webhook_delivery');
 
 -- step
--- In one transaction with the first partitions: a process of 0.2.0 that was cut off while this was applied may come back, and its
--- sweeper names rows by their place, which would be other rows here. Once a statement, so it costs nothing.
-CREATE OR REPLACE FUNCTION refuse_releases_before_partitions() RETURNS trigger LANGUAGE plpgsql AS $function$
+-- From here on a session of 0.2.0, which calls itself ringoff, can give no order; with each table that is partitioned below it can write
+-- none of its rows either. A contract is refused while such a session is connected, but one that had lost its connection just then comes
+-- back unseen, and it writes rows by their place, which names several rows of a partitioned table. Its next statement ends in an error.
+CREATE OR REPLACE FUNCTION refuse_older_process() RETURNS trigger LANGUAGE plpgsql AS $function$
 BEGIN
-    RAISE EXCEPTION 'this database has partitions, which release 0.2.0 of Ringoff does not know' USING ERRCODE = 'object_not_in_prerequisite_state';
+    RAISE EXCEPTION 'this database has been migrated to a later version of Ringoff: stop this process, and start that version';
 END
 $function$;
+CREATE OR REPLACE TRIGGER refuse_older_process BEFORE INSERT OR UPDATE OR DELETE ON termination
+    FOR EACH STATEMENT WHEN (current_setting('application_name') = 'ringoff') EXECUTE FUNCTION refuse_older_process();
+
+-- step
 SELECT partition_table('call');
-CREATE OR REPLACE TRIGGER refuse_releases_before_partitions BEFORE UPDATE OR DELETE ON call FOR EACH STATEMENT
-    WHEN (current_setting('application_name') = 'ringoff') EXECUTE FUNCTION refuse_releases_before_partitions();
+CREATE OR REPLACE TRIGGER refuse_older_process BEFORE INSERT OR UPDATE OR DELETE ON call
+    FOR EACH STATEMENT WHEN (current_setting('application_name') = 'ringoff') EXECUTE FUNCTION refuse_older_process();
 
 -- step
 -- Sequences of their own instead of identities, which partitions have from PostgreSQL 17 on only. They go on where those stopped.
@@ -262,16 +267,16 @@ BEGIN
         CREATE TRIGGER fan_out AFTER INSERT ON outbox_event
             REFERENCING NEW TABLE AS fresh
             FOR EACH STATEMENT EXECUTE FUNCTION fan_out_events();
-        CREATE TRIGGER refuse_releases_before_partitions BEFORE DELETE ON outbox_event FOR EACH STATEMENT
-            WHEN (current_setting('application_name') = 'ringoff') EXECUTE FUNCTION refuse_releases_before_partitions();
+        CREATE TRIGGER refuse_older_process BEFORE INSERT OR UPDATE OR DELETE ON outbox_event
+            FOR EACH STATEMENT WHEN (current_setting('application_name') = 'ringoff') EXECUTE FUNCTION refuse_older_process();
     END IF;
 END
 $migration$;
 
 -- step
 SELECT partition_table('webhook_delivery');
-CREATE OR REPLACE TRIGGER refuse_releases_before_partitions BEFORE DELETE ON webhook_delivery FOR EACH STATEMENT
-    WHEN (current_setting('application_name') = 'ringoff') EXECUTE FUNCTION refuse_releases_before_partitions();
+CREATE OR REPLACE TRIGGER refuse_older_process BEFORE INSERT OR UPDATE OR DELETE ON webhook_delivery
+    FOR EACH STATEMENT WHEN (current_setting('application_name') = 'ringoff') EXECUTE FUNCTION refuse_older_process();
 
 -- step
 SELECT advance_ids();
@@ -287,6 +292,8 @@ BEGIN
     END IF;
 END
 $migration$;
+CREATE OR REPLACE TRIGGER refuse_older_process BEFORE INSERT OR UPDATE OR DELETE ON dial_attempt
+    FOR EACH STATEMENT WHEN (current_setting('application_name') = 'ringoff') EXECUTE FUNCTION refuse_older_process();
 DROP FUNCTION bound_table(text);
 DROP FUNCTION prove_bound(text);
 DROP FUNCTION partition_table(text);
