@@ -56,6 +56,9 @@ class Process:
         patience = Patience(self.clock, self.stopping, self.settings.start_wait_s)
         async with opened_store(self.settings, contracts_its_own=contracts_its_own, patience=patience) as opened:
             self.lookout.opened(opened.store)
+            if self.settings.database_url is not None:
+                # The embedded one is on this machine, and has its time.
+                self.clock.follow(opened.store.now)
             yield opened
 
 

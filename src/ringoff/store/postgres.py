@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from datetime import datetime
 from typing import Any, Self
 
 import asyncpg
@@ -163,6 +164,10 @@ class PostgresStore:
     def is_unconfirmed(self) -> bool:
         """Whether commits wait for a synchronous standby that is away, as far as ``watch`` has seen."""
         return self._primary.is_unconfirmed
+
+    def now(self) -> datetime:
+        """The database's time, as it told it last and carried on steadily."""
+        return self._primary.now()
 
     async def ping(self) -> None:
         async with acquired(self._pool) as connection:

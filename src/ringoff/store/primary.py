@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, TypeAlias
 from weakref import WeakSet
 
@@ -34,6 +35,8 @@ _SET_UP, _CONFIRM_COMMITS = _SQL["set_up"], _SQL["confirm_commits"]
 _INCARNATION, _TIMELINE = _SQL["incarnation"], _SQL["timeline"]
 _BACKEND_PID = _SQL["backend_pid"]
 _POOLER_TRIES = 3
+# An answer that took longer tells the time of some instant within it.
+_TIME_TRIP_MAX_S = 0.5
 _CONNECT_TIMEOUT_S = 5.0
 # Of several hosts one may be a black hole; whoever waits for it cannot notice that another has been promoted.
 _CONNECT_TIMEOUT_OF_SEVERAL_S = 3.0
@@ -61,6 +64,8 @@ class Session(_Connection):
 
     incarnation: Incarnation
     backend_pid: int
+    clock_read: tuple[datetime, float]
+    """The server's time, and when that was by the loop's."""
     is_pooled: bool
     """Whether something stands between us and PostgreSQL: the process that answers is not the one that was promised."""
 
@@ -77,6 +82,7 @@ class Primary:
         self._seen_at = 0.0
         self._has_raised = False
         self._is_pooled = False
+        self._clock_read: tuple[datetime, float] | None = None
         self.is_unconfirmed = False
         """Commits wait for a synchronous standby that does not answer."""
 
@@ -140,6 +146,7 @@ class Primary:
         return session
 
     async def _set_up(self, session: Session, settings: Mapping[str, str], host: Host | None) -> None:
+        asked_at = asyncio.get_running_loop().time()
         row = await session.fetchrow(_INCARNATION)
         assert row is not None, "one row always"
         if row["is_standby"]:
@@ -151,6 +158,7 @@ class Primary:
         system_id, timeline = await _timeline(session)
         session.incarnation = Incarnation(system_id, timeline, row["started_at"])
         session.backend_pid = row["backend_pid"]
+        session.clock_read = row["now"], (asked_at + asyncio.get_running_loop().time()) / 2
         session.is_pooled = session.get_server_pid() != session.backend_pid
 
     def _taken(self, session: Session) -> Session:
@@ -167,6 +175,7 @@ class Primary:
                 log.warning("another primary is followed", timeline=found.timeline, timeline_before=latest.timeline)
             self._latest, self._seen_at = found, asyncio.get_running_loop().time()
         self._is_pooled = self._is_pooled or session.is_pooled
+        self._clock_read = session.clock_read
         self._sessions.add(session)
         return session
 
@@ -190,6 +199,18 @@ class Primary:
         session = await self.connect({})
         opened.callback(session.terminate)
         return session
+
+    def saw(self, now: datetime, asked_at: float) -> None:
+        """The primary has told its time; ``asked_at`` is the loop's when it was asked."""
+        heard_at = asyncio.get_running_loop().time()
+        if heard_at - asked_at < _TIME_TRIP_MAX_S:
+            self._clock_read = now, (asked_at + heard_at) / 2
+
+    def now(self) -> datetime:
+        """The primary's time, as it told it last and carried on steadily. Only once connected."""
+        assert self._clock_read is not None, "asked before the first connection"
+        read, at = self._clock_read
+        return read + timedelta(seconds=asyncio.get_running_loop().time() - at)
 
     def quiet_left_s(self, quiet_s: float) -> float:
         """How much is left of the first ``quiet_s`` seconds in which this process knows the present primary."""

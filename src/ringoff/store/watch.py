@@ -55,14 +55,15 @@ class PrimaryWatch:
 
     async def _mark(self, session: Session) -> None:
         """Returns when one commit has been confirmed, however long that takes."""
-        mark = asyncio.ensure_future(session.execute(_MARK))
+        asked_at = asyncio.get_running_loop().time()
+        mark = asyncio.ensure_future(session.fetchval(_MARK))
         began_at = self._clock.monotonic()
         try:
             while not (await asyncio.wait({mark}, timeout=_SILENT_S))[0]:
                 await self._look_around()
                 if not mark.done() and self._clock.monotonic() - began_at >= _UNCONFIRMED_S:
                     self._tell_unconfirmed(is_unconfirmed=True)
-            await mark
+            self._primary.saw(await mark, asked_at)
         finally:
             if not mark.done():
                 # Before the task is cancelled: the driver would ask the server to cancel, too.

@@ -14,7 +14,8 @@ WHERE current_setting('synchronous_commit') NOT IN ('on', 'remote_apply');
 SELECT
     pg_is_in_recovery() AS is_standby,
     pg_backend_pid() AS backend_pid,
-    pg_postmaster_start_time()::text AS started_at;
+    pg_postmaster_start_time()::text AS started_at,
+    clock_timestamp() AS now;
 
 -- name: timeline
 -- The first eight digits of the name of the log's segment: each promotion begins a new one.
@@ -28,7 +29,7 @@ SELECT pg_backend_pid();
 -- name: mark
 -- A trace in the log, and nothing else: the commit behind it is confirmed by the synchronous standby, and with it all that
 -- this transaction could see.
-SELECT pg_logical_emit_message(true, 'ringoff', '');
+SELECT clock_timestamp() FROM pg_logical_emit_message(true, 'ringoff', '');
 
 -- name: marked_commit
 SELECT pg_logical_emit_message(true, 'ringoff', '');
