@@ -5,10 +5,13 @@ import os
 import shutil
 import subprocess
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
+import psutil
+
 _BALLAST = "ballast"
+_OWNER = "owner.pid"
 _COMMAND_TIMEOUT_S = 60
 _STEPS = (64 << 20, 4 << 20, 64 << 10, 4 << 10)
 _TOOLS = ("mkfs.ext4", "mount", "umount")
@@ -43,6 +46,8 @@ def disks(directory: Path, *, megabytes: dict[str, int], owner: str | None) -> I
     """Disks by name, mounted below ``directory`` and unmounted at the end; their files are sparse."""
     if missing := [tool for tool in _TOOLS if shutil.which(tool) is None]:
         raise NoDisks(f"missing: {', '.join(missing)} (Debian: e2fsprogs and mount)")
+    _sweep()
+    (directory / _OWNER).write_text(str(os.getpid()))
     made: dict[str, Disk] = {}
     with ExitStack() as ending:
         for name, size in megabytes.items():
@@ -61,6 +66,19 @@ def disks(directory: Path, *, megabytes: dict[str, int], owner: str | None) -> I
                 shutil.chown(path, owner)
             made[name] = Disk(path)
         yield made
+
+
+def _sweep() -> None:
+    """What runs have left mounted whose process was killed: a file beside each mount says which process that was."""
+    for line in Path("/proc/self/mounts").read_text().splitlines():
+        directory = Path(line.split()[1]).parent
+        owner = directory / _OWNER
+        if owner.exists() and not psutil.pid_exists(int(owner.read_text())):
+            for path in directory.iterdir():
+                if path.is_mount():
+                    with suppress(subprocess.CalledProcessError):  # somebody else has swept it
+                        _run("umount", "--lazy", str(path))
+            shutil.rmtree(directory, ignore_errors=True)
 
 
 def _grown(file: int, size: int, step: int) -> bool:

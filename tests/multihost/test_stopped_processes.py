@@ -32,7 +32,7 @@ pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
 BEFORE_THE_SEND = ("claim.committed", "permit.before", "permit.locked", "permit.checked", "originate.before")
 AFTER_THE_SEND = ("permit.before_commit", "settle.before", "settle.before_commit")
-BEFORE_THE_SECOND = ("second_permit.before", "second_permit.locked", "second_permit.checked")
+BEFORE_THE_SECOND = ("second_permit.before", "second_permit.proved", "second_permit.locked", "second_permit.checked")
 NUMBERS = [f"+9198765{43_210 + number}" for number in range(4 * BATCH_MAX)]
 OTHERS = [f"+9198766{43_210 + number}" for number in range(BATCH_MAX)]
 WITHIN_S = 40
