@@ -14,6 +14,7 @@ from starlette.routing import Route
 from ringoff.api.access import RequestLog
 from ringoff.api.carriers import carrier_routes
 from ringoff.api.errors import ErrorShape, plain_response
+from ringoff.api.heavy_requests import HeavyRequests
 from ringoff.api.monitoring import METRICS_PATH, serve_metrics
 from ringoff.api.native import (
     api_keys,
@@ -130,9 +131,12 @@ def create_app(
     shows_metrics: bool = True,
     readiness: Readiness | None = None,
     pages: Callable[[Services], Sequence[Route]] | None = None,
+    heavy_requests: HeavyRequests | None = None,
 ) -> Starlette:
     """Put the application together. ``drivers`` are the carriers that a new trunk may name; ``pages`` the dashboard."""
-    services = Services(store, clock, limits, drivers, observer, readiness or Readiness())
+    services = Services(
+        store, clock, limits, drivers, observer, readiness or Readiness(), heavy_requests or HeavyRequests()
+    )
     app = Starlette(
         routes=[*routes_of(services, operations()), *carrier_routes(services), *(pages(services) if pages else ())],
         middleware=[Middleware(RequestLog, clock=clock, observer=observer)],

@@ -7,6 +7,7 @@ import msgspec
 from starlette.responses import Response
 
 from ringoff.domain.errors import (
+    Busy,
     Conflict,
     ContradictoryInput,
     DatabaseUnavailable,
@@ -32,6 +33,7 @@ STATUS_BY_ERROR: Final[dict[type[RingoffError], int]] = {
     Conflict: 409,
     TooLarge: 413,
     UnsupportedMediaType: 415,
+    Busy: 503,
     DatabaseUnavailable: 503,
     SerializationConflict: 503,
     MigrationRefused: 503,

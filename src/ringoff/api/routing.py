@@ -7,6 +7,7 @@ the key was found to be good. Every error becomes a response here, and nowhere e
 
 import inspect
 from collections.abc import Awaitable, Callable, Iterable, Mapping
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Final, Generic, TypeVar, get_type_hints
@@ -82,6 +83,11 @@ class Operation:
     query_parameters: type[msgspec.Struct]
 
     @property
+    def is_heavy(self) -> bool:
+        """It takes a file or gives one, and holds a connection of the database meanwhile."""
+        return "file" in self.hints or self.media_type is not None
+
+    @property
     def content_type(self) -> Any:
         """What a good answer contains, without the headers around it."""
         hint = self.hints["return"]
@@ -153,10 +159,11 @@ class Endpoint:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         scope[PATH_TEMPLATE] = self._path
-        response = await self._respond(Request(scope, receive))
-        await response(scope, receive, send)
+        async with AsyncExitStack() as held:
+            response = await self._respond(Request(scope, receive), held)
+            await response(scope, receive, send)
 
-    async def _respond(self, request: Request) -> Response:
+    async def _respond(self, request: Request, held: AsyncExitStack) -> Response:
         operation = self._by_method.get(request.method)
         if operation is None:
             allowed = ", ".join(sorted(self._by_method))
@@ -164,7 +171,7 @@ class Endpoint:
                 self._shape, 405, "method_not_allowed", f"{request.method} is not allowed here", {"Allow": allowed}
             )
         try:
-            return await _run(operation, self._services, request)
+            return await _run(operation, self._services, request, held)
         except RingoffError as error:
             response = error_response(operation.shape, error)
             if response.status_code >= 500:
@@ -188,7 +195,8 @@ def routes_of(services: Services, operations: Iterable[Operation]) -> list[Route
     return [Route(path, Endpoint(services, path, by_path[path])) for path in sorted(by_path, key=lambda p: "{" in p)]
 
 
-async def _run(operation: Operation, services: Services, request: Request) -> Response:
+async def _run(operation: Operation, services: Services, request: Request, held: AsyncExitStack) -> Response:
+    """What is ``held`` is held until the answer has been sent."""
     given: dict[str, Any] = {}
     if operation.needs_key:
         given["principal"] = await authenticate(services.store, request)
@@ -201,6 +209,9 @@ async def _run(operation: Operation, services: Services, request: Request) -> Re
             form = await read_form(request, services.limits)
             texts, given["file"] = form_texts(form, FILE_FIELD)
             given["form"] = convert(texts, operation.hints["form"], strict=False)
+        if operation.is_heavy and operation.needs_key:
+            # Not before the body has come: whoever sends it slowly keeps nobody waiting.
+            await held.enter_async_context(services.heavy_requests.place(given["principal"].workspace_id))
         result = await operation.handler(services, **given)
     finally:
         if form is not None:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from ringoff.api.heavy_requests import HeavyRequests
 from ringoff.driver_port import ReadConfig
 from ringoff.observer_port import NOBODY, Observer
 from ringoff.ports import Clock, Store
@@ -33,3 +34,4 @@ class Services:
     """The carriers that a trunk may name, each with the reader of its configuration."""
     observer: Observer = NOBODY
     readiness: Readiness = field(default_factory=Readiness)
+    heavy_requests: HeavyRequests = field(default_factory=HeavyRequests)

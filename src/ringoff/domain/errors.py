@@ -70,6 +70,12 @@ class DatabaseUnavailable(RingoffError):
     code = "database_unavailable"
 
 
+class Busy(RingoffError):
+    """The caller's workspace has as many requests of this kind in hand as it may; nothing was changed."""
+
+    code = "busy"
+
+
 class MigrationRefused(RingoffError):
     """The schema is not one that this version may run on (edited, newer, or older than supported)."""
 
