@@ -11,7 +11,7 @@ from ringoff.domain.errors import DatabaseUnavailable, RingoffError
 from ringoff.migrating import migration_report
 from ringoff.observability.invariants import broken_invariants
 from ringoff.settings import Settings
-from ringoff.store.cluster import has_foreign_ids, is_foreign
+from ringoff.store.cluster import has_foreign_ids, is_foreign, last_words
 from ringoff.store.connection import Connection
 from ringoff.store.durability import read_durability
 from ringoff.store.postgres import PostgresStore, connect_once
@@ -44,6 +44,7 @@ async def run_checks(settings: Settings) -> AsyncIterator[Check]:
                 return
             cluster = await _cluster(connection)
             yield cluster
+            yield await _contents(connection)
             if cluster.is_good:
                 async with _store(dsn) as store:
                     yield await _trunks(store)
@@ -84,6 +85,20 @@ async def _cluster(connection: Connection) -> Check:
         words = "the database was restored from a dump; the next start of Ringoff translates its transaction ids"
         return Check("cluster", False, words)
     return Check("cluster", True, "every transaction id is of this cluster")
+
+
+async def _contents(connection: Connection) -> Check:
+    """Never bad: it tells how far a restored backup reaches."""
+    last = await last_words(connection)
+    event, order = (
+        "none" if at is None else at.isoformat(timespec="seconds")
+        for at in (last.newest_event_at, last.newest_order_at)
+    )
+    words = (
+        f"newest event {event}, newest order {order}; {last.started_count} campaigns are started,"
+        f" {last.settling_count} orders settle, {last.live_attempt_count} attempts are live"
+    )
+    return Check("contents", True, words)
 
 
 @asynccontextmanager

@@ -132,6 +132,8 @@ async def test_a_base_backup_and_its_log_restore_an_instant_and_the_journal_the_
     give_to_postgres(cluster, server.data_dir / "postgres")
     copy.start()
     assert await ask(copy, "SELECT system_identifier FROM pg_control_system()") == identifier
+    newest = await ask(copy, "SELECT to_char(max(created_at), 'YYYY-MM-DD\"T\"HH24:MI:SS+00:00') FROM termination")
+    assert f"newest order {newest}; 0 campaigns are started" in copy.command("doctor").stdout
     # This is what a restore to an earlier time means: an acknowledged order is gone.
     assert statuses(copy) == {FIRST: "cancelled", SECOND: "registered", THIRD: "registered", FOURTH: "registered"}
     assert "given again as" in journal(copy, "give-again", str(kept), "--from", str(instant))

@@ -92,7 +92,17 @@ def test_doctor_tells_health_from_sickness(start_server: Callable[..., ServerPro
     healthy = server.command("doctor")
     assert (healthy.returncode, healthy.stderr) == (OK, "")
     checked = [line.split(": ")[0] for line in healthy.stdout.splitlines()]
-    names = ("carrier", "database", "durability", "migrations", "cluster", "trunks", "webhooks", "invariants")
+    names = (
+        "carrier",
+        "database",
+        "durability",
+        "migrations",
+        "cluster",
+        "contents",
+        "trunks",
+        "webhooks",
+        "invariants",
+    )
     assert checked == [f"ok   {name}" for name in names]
 
     broken = lose_a_fence(server)

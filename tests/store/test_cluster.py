@@ -5,7 +5,9 @@ from contextlib import asynccontextmanager
 
 import pytest
 
+from ringoff.clock import SystemClock
 from ringoff.domain.errors import DatabaseUnavailable, MigrationRefused
+from ringoff.domain.events import EventType
 from ringoff.domain.termination import Selector
 from ringoff.observability.invariants import broken_invariants
 from ringoff.store.cluster import Translated, has_foreign_ids, is_foreign, settle_in
@@ -197,6 +199,23 @@ async def ids_in(world: World) -> object:
         calls = await tx.connection.fetch("SELECT call_id, registered_xid::text, xmin::text FROM call ORDER BY call_id")
         fences = await tx.connection.fetch("SELECT registered_in::text, xmin::text FROM number_fence")
     return [tuple(row) for row in (*calls, *fences)]
+
+
+async def test_an_ended_call_with_the_id_of_a_running_transaction_is_no_new_one(actors: Actors) -> None:
+    """Ended calls keep the ids of the old cluster, and this one gives the same again."""
+    await actors.world.subscribe(EventType.CALL_STARTED)
+    campaign_id = await actors.world.draft([MANY, OTHER])
+    await actors.terminate(Selector(mobile_numbers=(MANY,)))
+    started = "SELECT count(*) FROM outbox_event WHERE event_type = 'call_started'"
+    before = await actors.world.count(started)
+    async with actors.store.transaction() as tx:
+        await tx.connection.execute(
+            "UPDATE call SET registered_xid = pg_current_xact_id() WHERE status = 'cancelled' AND campaign_id = $1",
+            campaign_id,
+        )
+        now = SystemClock().now()
+        assert await tx.campaigns.register_terminated(actors.world.workspace_id, campaign_id, 0, now) == 1
+    assert await actors.world.count(started) == before + 1
 
 
 async def test_somebody_who_still_writes_is_waited_for_and_then_named(actors: Actors, database_dsn: str) -> None:

@@ -6,6 +6,7 @@ miss the old calls, and an old order would cover new ones. A base backup and a f
 """
 
 from dataclasses import dataclass
+from datetime import datetime
 
 import asyncpg
 import structlog
@@ -21,9 +22,21 @@ _THIS_CLUSTER, _IS_REMEMBERED, _REMEMBER_IN = _SQL["this_cluster"], _SQL["is_rem
 _REMEMBERED, _REMEMBER, _ONE_AT_A_TIME = _SQL["remembered"], _SQL["remember"], _SQL["one_at_a_time"]
 _HAS_FOREIGN_IDS, _KEEP_WRITERS_OUT = _SQL["has_foreign_ids"], _SQL["keep_writers_out"]
 _IDS_MISSING, _USE_UP_AN_ID, _TRANSLATE = _SQL["ids_missing"], _SQL["use_up_an_id"], _SQL["translate"]
+_LAST_WORDS = _SQL["last_words"]
 
 # Every version of Ringoff uses the same one: "cluster" read as a number.
 _LOCK_KEY = int.from_bytes(b"cluster", "big")
+
+
+@dataclass(frozen=True, slots=True)
+class LastWords:
+    """How far a database reaches, and what goes on in it once somebody dials."""
+
+    newest_event_at: datetime | None
+    newest_order_at: datetime | None
+    settling_count: int
+    started_count: int
+    live_attempt_count: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +103,11 @@ async def settle_in(connection: Connection, *, lock_wait_ms: int = 10_000) -> Tr
             fences=translated.fence_count,
         )
     return translated
+
+
+async def last_words(connection: Connection) -> LastWords:
+    """For whoever has restored a backup and wants to know of which instant."""
+    return LastWords(**await connection.fetchrow(_LAST_WORDS))  # type: ignore[arg-type]
 
 
 async def has_foreign_ids(connection: Connection) -> bool:

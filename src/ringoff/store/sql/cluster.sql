@@ -37,6 +37,17 @@ SELECT EXISTS (
     SELECT FROM number_fence f WHERE pg_snapshot_xmax(f.registered_in) > pg_snapshot_xmax(pg_current_snapshot())
 );
 
+-- name: last_words
+-- What a restored database knows last, and what would go on once somebody dials. No index of calls is asked how many wait.
+SELECT
+    (SELECT max(e.created_at) FROM outbox_event e) AS newest_event_at,
+    (SELECT max(t.created_at) FROM termination t) AS newest_order_at,
+    (SELECT count(*) FROM termination t WHERE t.state = 'settling') AS settling_count,
+    (SELECT count(*) FROM campaign k WHERE k.kind = 'list' AND k.status IN ('ongoing', 'scheduled')) AS started_count,
+    (
+        SELECT count(*) FROM dial_attempt a WHERE a.state IN ('prepared', 'originated', 'ringing', 'answered')
+    ) AS live_attempt_count;
+
 -- name: keep_writers_out
 LOCK TABLE call, list_upload, number_fence IN SHARE ROW EXCLUSIVE MODE;
 
