@@ -18,6 +18,7 @@ from ringoff.observability.invariants import broken_invariants
 from ringoff.store.postgres import PostgresStore
 from ringoff.telephony.simulated import SimulatedCarrier
 from tests.support.carriers import ScriptedCarrier
+from tests.support.virtual_clock import VirtualClock
 from tests.support.world import World
 
 pytestmark = pytest.mark.anyio
@@ -224,3 +225,56 @@ async def test_the_rendered_prompt_and_the_ids_go_along_to_the_agent(store: Post
     assert request.parameters["agent_language"] == "en-US"
     assert "agent_voice_id" not in request.parameters
     assert list(request.parameters)[-1] == "agent_prompt", "what may be cut comes last"
+
+
+async def test_a_trunk_that_takes_nothing_is_not_asked_again_at_once(store: PostgresStore) -> None:
+    world = await World.make(store, channels_max=2)
+    await world.campaign([f"+1202555{n:04}" for n in range(3_000, 3_010)])
+    claims = []
+
+    async def gate(name: str) -> None:
+        if name == "claim.committed":
+            claims.append(name)
+
+    carrier = ScriptedCarrier()
+    supervisor = Supervisor(store=store, driver=carrier, clock=VirtualClock(), gate=gate)
+    dispatcher = supervisor.dispatcher
+    async with asyncio.TaskGroup() as dials:
+        await dispatcher.dispatch_round(dials)
+        for _ in range(5):
+            assert await dispatcher.dispatch_round(dials) > 0
+        assert len(claims) == 1, "both channels are taken, which the first claim has left so"
+        dispatcher.channels_freed([world.trunk_id])
+        await dispatcher.dispatch_round(dials)
+    assert len(claims) == 2, "a channel was said to be free"
+
+
+async def test_reports_wait_for_company_until_a_batch_is_full(store: PostgresStore) -> None:
+    world = await World.make(store)
+    await world.campaign([f"+1202555{n:04}" for n in range(3_000, 3_005)])
+    writes = []
+
+    async def gate(name: str) -> None:
+        if name == "settle.before_commit":
+            writes.append(name)
+
+    carrier, clock = ScriptedCarrier(), SystemClock()
+    patience = {"slot_ttl_ms": 60_000, "permit_ttl_ms": 60_000, "originate_timeout_ms": 60_000}
+    limits = DispatchLimits(settle_every_s=3_600, events_batch_max=4, **patience)
+    supervisor = Supervisor(store=store, driver=carrier, clock=clock, limits=limits, gate=gate)
+    settler = supervisor.settler
+    await world.dial(supervisor, clock.monotonic())
+    first, *others = list(settler.live)
+    loops = [asyncio.create_task(loop()) for loop in (settler.run_carrier, settler.run_events)]
+    async with asyncio.timeout(20):
+        carrier.ends(first, 486)
+        await settler.channel_freed.wait()
+        settler.channel_freed.clear()
+        for attempt_id in others:
+            assert len(writes) == 1, "the first at once, the others in an hour"
+            carrier.ends(attempt_id, 486)
+        await settler.channel_freed.wait()
+    assert len(writes) == 2, "a full batch does not wait"
+    for loop in loops:
+        loop.cancel()
+    await asyncio.gather(*loops, return_exceptions=True)

@@ -7,6 +7,7 @@ import asyncpg
 import pytest
 
 from ringoff.domain.errors import DatabaseUnavailable, InvalidInput, MigrationRefused, SerializationConflict
+from ringoff.store import postgres
 from ringoff.store.postgres import PostgresStore, connect_once
 from tests.support.database import dsn_of
 
@@ -170,3 +171,30 @@ async def test_a_ping_says_when_the_schema_is_behind(store: PostgresStore) -> No
         await tx.connection.execute("DELETE FROM schema_migration WHERE version = 1")
     with pytest.raises(MigrationRefused, match=r"0001_initial\.sql"):
         await store.ping()
+
+
+@pytest.mark.parametrize("kept_s", [0.0, 3_600.0])
+async def test_a_plan_from_when_a_table_was_empty_is_made_again(
+    database_dsn: str, monkeypatch: pytest.MonkeyPatch, kept_s: float
+) -> None:
+    monkeypatch.setattr(postgres, "_PLANS_KEPT_S", kept_s)
+    connected = await PostgresStore.connect(database_dsn, dispatch_pool_max=1)
+    try:
+        async with connected.dispatch_transaction() as tx:
+            await tx.connection.execute(
+                "CREATE TABLE young (tenant integer, call integer, number integer) WITH (autovacuum_enabled = off);"
+                " CREATE INDEX by_call ON young (tenant, call); CREATE INDEX by_number ON young (tenant, number)"
+            )
+        async with connected.dispatch_transaction() as tx:
+            await tx.connection.execute(
+                "SET plan_cache_mode = force_generic_plan;"
+                " PREPARE kept (integer, integer) AS SELECT FROM young WHERE tenant = $1 AND call = $2"
+            )
+            young = await tx.connection.fetchval("EXPLAIN (FORMAT JSON) EXECUTE kept (1, 1)")
+            await tx.connection.execute("INSERT INTO young SELECT 1, n, n FROM generate_series(1, 5000) n")
+        async with connected.dispatch_transaction() as tx:
+            grown = await tx.connection.fetchval("EXPLAIN (FORMAT JSON) EXECUTE kept (1, 1)")
+    finally:
+        await connected.close()
+    # The kept plan is the same to the last figure; one that was made again knows how big the table is.
+    assert (grown == young) == (kept_s > 0)

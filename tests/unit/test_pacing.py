@@ -16,8 +16,10 @@ from ringoff.domain.pacing import (
     SILENT_SENDS_MIN,
     WAIT_MIN_S,
     Pace,
+    after_grant,
     allowance,
     effective_pace,
+    has_channel,
     is_congested,
     is_silent,
     lookback_s,
@@ -198,3 +200,16 @@ def test_several_requests_and_no_word_for_seconds_are_silence() -> None:
     assert not is_silent(sends, heard_at=1.5, now=1.0 + SILENT_AFTER_S), "it was heard since"
     assert not is_silent(sends, heard_at=0.5, now=0.9 + SILENT_AFTER_S), "not for long enough"
     assert not is_silent(sends[1:], heard_at=0.5, now=100), "a single one may be the callee's network"
+
+
+@given(
+    st.sampled_from([0.5, 1.0, 7.0, 50.0, 500.0]),
+    st.integers(0, 12),
+    st.lists(st.tuples(st.floats(0, 2), st.integers(1, 50)), max_size=5),
+)
+def test_after_all_that_was_allowed_nothing_is(cps_max: float, live: int, grants: list[tuple[float, int]]) -> None:
+    trunk = state(cps_max, 10, live=live, grants=grants)
+    left = after_grant(trunk, allowance(trunk, 1_000, 0.1))
+    assert allowance(left, 1_000, 0.1) == 0
+    assert has_channel(trunk) == (live < 10)
+    assert left.live_count <= max(10, live)

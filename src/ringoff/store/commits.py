@@ -55,6 +55,7 @@ async def transaction(
     async with acquired(pool) as connection:
         with translated(connection):
             try:
+                await pool.plan_anew(connection)
                 await connection.execute(begin)
                 await _require_own_session(connection)
                 yield PostgresTransaction(connection)

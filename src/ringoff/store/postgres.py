@@ -34,6 +34,7 @@ _KEY_POOL_MAX = 2
 # Whoever asked gets an answer; a dispatch loop waits as long as it takes, and holds its place in the pace meanwhile.
 _COMMIT_LIMIT_S = 10.0
 _READ = Commit()
+_PLANS_KEPT_S = 10.0
 _JSONB_VERSION = b"\x01"
 
 
@@ -102,7 +103,8 @@ class PostgresStore:
                 ("orders", order_pool_max, orders),
                 ("dispatch", dispatch_pool_max, dispatch),
             ):
-                pools.append(await _open_pool(name, primary, size_max, settings))
+                plans_kept_s = _PLANS_KEPT_S if settings is dispatch else None
+                pools.append(await _open_pool(name, primary, size_max, settings, plans_kept_s))
             await _refuse_transaction_pooling(primary)
         except BaseException:
             for pool in pools:
@@ -229,7 +231,9 @@ def _session_settings() -> dict[str, str]:
     }
 
 
-async def _open_pool(name: str, primary: Primary, size_max: int, settings: dict[str, str]) -> Pool:
+async def _open_pool(
+    name: str, primary: Primary, size_max: int, settings: dict[str, str], plans_kept_s: float | None
+) -> Pool:
     async def connect(*_args: Any, **_kwargs: Any) -> Session:
         return await primary.connect(_session_settings() | settings)
 
@@ -242,7 +246,7 @@ async def _open_pool(name: str, primary: Primary, size_max: int, settings: dict[
             init=_prepare_for_work,
             reset=_keep_session,
         )
-    return Pool(name, connections)
+    return Pool(name, connections, plans_kept_s)
 
 
 async def _prepare(connection: Connection) -> None:

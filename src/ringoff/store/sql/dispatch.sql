@@ -82,11 +82,15 @@ WITH picked AS MATERIALIZED (
     FROM call c
     WHERE c.campaign_id = $2 AND c.epoch = $3 AND c.status IN ('registered', 'retry')
       AND c.next_attempt_at <= coalesce($9::timestamptz, statement_timestamp())
-      AND NOT EXISTS (
-          SELECT FROM dial_attempt a
+      AND (
+          -- With LIMIT it stays a look at this call's own attempts: as an anti join it may become a reading of all that are live,
+          -- and of what lately was, for each claim.
+          SELECT a.attempt_id
+          FROM dial_attempt a
           WHERE a.workspace_id = $1 AND a.call_id = c.call_id
-            AND a.state IN ('prepared', 'originated', 'ringing', 'answered')
-      )
+            AND coalesce(a.state, '') IN ('prepared', 'originated', 'ringing', 'answered')
+          LIMIT 1
+      ) IS NULL
     ORDER BY c.next_attempt_at
     LIMIT $7
     FOR UPDATE OF c SKIP LOCKED
