@@ -17,7 +17,7 @@ RECONCILED = ("error", "RECONCILED_TO_ERROR_FROM_ONGOING")
 
 async def renew(actors: Actors) -> None:
     """As the loop of leases does, for everything that the process holds."""
-    held = [(actors.world.workspace_id, attempt_id) for attempt_id in actors.supervisor.settler.live]
+    held = [(actors.world.workspace_id, each.claimed.key) for each in actors.supervisor.settler.live.values()]
     async with actors.store.dispatch_transaction() as tx:
         await tx.dispatch.renew_leases(actors.supervisor.owner_id, held, 15.0)
 
