@@ -169,3 +169,32 @@ def test_help_imports_none_of_the_commands() -> None:
     done = subprocess.run([sys.executable, "-c", looks], capture_output=True, text=True, timeout=60, check=False)
     assert done.stdout.splitlines()[-1] == "[]"
     assert "terminate" in done.stdout
+
+
+def test_a_person_is_erased_after_a_question(server: ServerProcess, here: dict[str, str], tmp_path: Path) -> None:
+    source = tmp_path / "numbers.txt"
+    source.write_text("# who asked\n+919876540777\n\n+919876540778\n")
+    with Terminal("erase", "--from", str(source), variables=here) as terminal:
+        terminal.wait_for("Type 2 to go on:")
+        terminal.type("1\n")
+        assert terminal.exit_code() == 1
+        assert "nothing was erased" in terminal.written
+    assert server.command("erase", "+919876540777", **here).returncode == 2
+    assert server.command("erase", "--yes", **here).returncode == 2
+    assert server.command("erase", "9876540777", "--yes", **here).returncode == 1
+    [ordered] = document(server, here, "erase", "+919876540777", "--from", str(source), "--yes", "--wait")
+    assert (ordered["state"], ordered["percent"]) == ("done", 100)
+    assert sorted(ordered["masked_numbers"]) == ["+9198…77", "+9198…78"]
+    assert document(server, here, "suppress", "list", "--number", "+919876540778")
+    said = server.command("erase", "+919876540777", "--yes", "--keep-ringable", **here).stdout
+    assert "1 numbers, 0 calls" in said
+
+
+def test_retention_wants_to_know_for_how_long(server: ServerProcess) -> None:
+    unknown = server.command("retention")
+    assert (unknown.returncode, "RINGOFF_RETENTION_DAYS" in unknown.stderr) == (2, True)
+    assert server.command("retention", "--keep-days", "0").returncode == 2
+    looked = server.command("retention", "--dry-run", RINGOFF_RETENTION_DAYS="30")
+    assert (looked.returncode, looked.stdout.splitlines()[-1][:25]) == (0, "0 periods are older than ")
+    done = json.loads(server.command("retention", "--keep-days", "30", "--json").stdout)
+    assert (done["periods"], done["deleted_count"], done["is_dry_run"]) == ([], 0, False)
