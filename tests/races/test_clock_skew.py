@@ -2,6 +2,7 @@
 
 import asyncio
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
@@ -11,6 +12,8 @@ from ringoff.dispatch.supervisor import Supervisor
 from ringoff.domain.call_config import CallConfig
 from ringoff.domain.call_window import CallWindow
 from ringoff.domain.retry_policy import RetryPolicy
+from ringoff.process import running_process
+from ringoff.settings import Settings
 from ringoff.store.postgres import PostgresStore
 from tests.support.carriers import ScriptedCarrier
 from tests.support.virtual_clock import VirtualClock
@@ -113,6 +116,12 @@ async def test_a_store_tells_the_time_of_its_database(store: PostgresStore) -> N
         told = store.now()
         after = await tx.connection.fetchval("SELECT clock_timestamp()")
     assert before - timedelta(seconds=5) < told < after + timedelta(seconds=5)
+
+
+async def test_a_process_on_another_host_follows_its_database(database_dsn: str, tmp_path: Path) -> None:
+    settings = Settings(data_dir=tmp_path, database_url=database_dsn)
+    async with running_process(settings, lambda _line: None) as process, process.opened_store() as opened:
+        assert process.clock._wall == opened.store.now
 
 
 def test_a_process_takes_its_wall_time_from_where_it_is_told() -> None:

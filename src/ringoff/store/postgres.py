@@ -31,8 +31,10 @@ _ABANDONED_CHECK_MS = 1_000
 _DISPATCH_STATEMENT_MS = 30_000
 _ORDER_STATEMENT_MS = 30_000
 _KEY_POOL_MAX = 2
-# Whoever asked gets an answer; a dispatch loop waits as long as it takes, and holds its place in the pace meanwhile.
-_COMMIT_LIMIT_S = 10.0
+# Whoever asked gets an answer, but a standby may still be busy with the log of a large upload; a dispatch loop waits as
+# long as it takes, and claims nothing meanwhile.
+_ORDER_COMMIT_LIMIT_S = 10.0
+_REQUEST_COMMIT_LIMIT_S = 60.0
 _READ = Commit()
 _PLANS_KEPT_S = 10.0
 _JSONB_VERSION = b"\x01"
@@ -45,8 +47,8 @@ class PostgresStore:
         self, primary: Primary, quiet_s: float, pool: Pool, key_pool: Pool, order_pool: Pool, dispatch_pool: Pool
     ) -> None:
         self._primary = primary
-        self._request_commit = Commit(limit_s=_COMMIT_LIMIT_S, quiet_s=quiet_s)
-        self._order_commit = Commit(is_marked=True, limit_s=_COMMIT_LIMIT_S, quiet_s=quiet_s)
+        self._request_commit = Commit(limit_s=_REQUEST_COMMIT_LIMIT_S, quiet_s=quiet_s)
+        self._order_commit = Commit(is_marked=True, limit_s=_ORDER_COMMIT_LIMIT_S, quiet_s=quiet_s)
         self._dispatch_commit = Commit()
         self._pool = pool
         self._key_pool = key_pool
