@@ -64,19 +64,18 @@ async def measure(run: Run, say: Say) -> list[Verdict]:
             await settle_down(database)
             await database.execute("UPDATE campaign SET status = 'ongoing' WHERE campaign_id = $1", dialled)
             await database.execute("SELECT pg_notify('ringoff_due', '')")
-            if not wait_for(has_lines(wire_log), _FIRST_DIAL_S, 0.02):
-                raise UnexpectedAnswer("nothing was dialled")
+            first_dial(wire_log)
             await asyncio.sleep(sizes.warm_up_s)
             before = ProcessorUse.read(server.process.pid, server.postmaster_pid)
-            alone, _ = await _window(sizes.window_s, None, [])
+            alone, _ = await window(sizes.window_s, None, [])
             used = ProcessorUse.read(server.process.pid, server.postmaster_pid) - before
-            beside, orders = await _window(sizes.window_s, http, others)
+            beside, orders = await window(sizes.window_s, http, others)
             try:
                 stop_s = http.terminate(campaign_id=str(dialled))
             except UnexpectedAnswer as answer:
                 raise UnexpectedAnswer(f"{sizes.rows:,} calls were not enough for the two windows") from answer
-            rate_alone = await _rate(database, wire_log, alone)
-            rate_beside = await _rate(database, wire_log, beside)
+            rate_alone = await rate_of(database, wire_log, alone)
+            rate_beside = await rate_of(database, wire_log, beside)
     say(f"dial path, {sizes.rows:,} calls pending, every call answered, {alone.seconds:.0f} s: {rate_alone}")
     say(used.words(alone.seconds, rate_alone.originated * alone.seconds))
     say(f"the same with {len(orders.values_ms)} terminations of other campaigns beside it: {rate_beside}")
@@ -95,6 +94,12 @@ async def measure(run: Run, say: Say) -> list[Verdict]:
     ]
 
 
+def first_dial(wire_log: Path) -> None:
+    """Until something has been dialled."""
+    if not wait_for(has_lines(wire_log), _FIRST_DIAL_S, 0.02):
+        raise UnexpectedAnswer("nothing was dialled")
+
+
 async def _other_campaigns(database: Connection, tenant: Tenant, count: int) -> Sequence[UUID]:
     """Small ones, saved but not started, each terminated once."""
     campaigns = [await add_campaign(database, tenant, f"other {n}", "draft") for n in range(count)]
@@ -103,7 +108,7 @@ async def _other_campaigns(database: Connection, tenant: Tenant, count: int) -> 
     return campaigns
 
 
-async def _window(seconds: float, http: KeptConnection | None, others: Sequence[UUID]) -> tuple[Window, Samples]:
+async def window(seconds: float, http: KeptConnection | None, others: Sequence[UUID]) -> tuple[Window, Samples]:
     """Let time pass, with an order every now and then. CLOCK_MONOTONIC is the wire log's clock, too."""
     from_ns, from_at = time.monotonic_ns(), datetime.now(UTC)
     left, took = list(others), []
@@ -114,7 +119,7 @@ async def _window(seconds: float, http: KeptConnection | None, others: Sequence[
     return Window(from_ns, time.monotonic_ns(), from_at, datetime.now(UTC)), Samples.of_seconds(took)
 
 
-async def _rate(database: Connection, wire_log: Path, window: Window) -> Rate:
+async def rate_of(database: Connection, wire_log: Path, window: Window) -> Rate:
     """Counted afterwards, from the carrier's own log and from what was committed, so that counting costs no dial."""
     with wire_log.open("rb") as lines:
         originated = sum(window.from_ns <= json.loads(line)["monotonic_ns"] < window.until_ns for line in lines)

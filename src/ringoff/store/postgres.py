@@ -18,12 +18,14 @@ from ringoff.store.connection import Connection
 from ringoff.store.pool import Pool
 from ringoff.store.primary import Primary, Session
 from ringoff.store.schema import check_schema
+from ringoff.store.sql_loader import load
 from ringoff.store.transaction import PostgresTransaction
 from ringoff.store.translation import translated, translated_connect
 from ringoff.store.watch import PrimaryWatch
 
 SERVER_MAJOR_MIN = 15
 
+_LEARN_PARTITIONS = load("postgres")["learn_partitions"]
 # A process that stops in the middle of a request may hold an agent's shared lock: an order waits no longer than this.
 # An upload that streams is not idle.
 _IDLE_IN_TRANSACTION_MS = 10_000
@@ -37,6 +39,7 @@ _ORDER_COMMIT_LIMIT_S = 10.0
 _REQUEST_COMMIT_LIMIT_S = 60.0
 _READ = Commit()
 _PLANS_KEPT_S = 10.0
+_KEEP_PLANS = "force_generic_plan"
 _JSONB_VERSION = b"\x01"
 
 
@@ -94,7 +97,7 @@ class PostgresStore:
             "enable_seqscan": "off",
             # Partitions make a plan that knows its arguments look much cheaper than it is: making it costs more than
             # running the kept one, which opens only the partitions between the ids that it is given.
-            "plan_cache_mode": "force_generic_plan",
+            "plan_cache_mode": _KEEP_PLANS,
         }
         dispatch = orders | {"statement_timeout": str(_DISPATCH_STATEMENT_MS)}
         pools: list[Pool] = []
@@ -245,7 +248,7 @@ async def _open_pool(
             max_size=size_max,
             connect=connect,
             connection_class=Session,
-            init=_prepare_for_work,
+            init=_prepare_loop if settings["plan_cache_mode"] == _KEEP_PLANS else _prepare_for_work,
             reset=_keep_session,
         )
     return Pool(name, connections, plans_kept_s)
@@ -263,6 +266,11 @@ async def _prepare(connection: Connection) -> None:
 async def _prepare_for_work(connection: Connection) -> None:
     await _prepare(connection)
     await refuse_foreign(connection)
+
+
+async def _prepare_loop(connection: Connection) -> None:
+    await _prepare_for_work(connection)
+    await connection.execute(_LEARN_PARTITIONS)
 
 
 async def _keep_session(_connection: Connection) -> None:
