@@ -126,6 +126,7 @@ class PostgresErasures:
     async def _read_calls(self, walk: Walk, rows_max: int) -> BatchRead:
         workspace_id, at = walk.at.workspace_id, walk.at
         after = UUID(at.place) if at.place else FIRST_ID
+        await self._connection.execute(_SQL["steer"], "on")
         page = await self._connection.fetchrow(
             _SQL["erase_calls"], workspace_id, after, at.beyond_call_id, list(walk.numbers), rows_max
         )
@@ -144,6 +145,7 @@ class PostgresErasures:
     ) -> ErasureCounts:
         """What belongs to these calls, each found by its key."""
         of_calls = (workspace_id, call_ids)
+        await self._connection.execute(_SQL["steer"], "off")
         execute = self._connection.execute
         reports = row_count(await execute(_SQL["erase_reports_of_calls"], *of_calls))
         callbacks = int(await self._connection.fetchval(_SQL["erase_callbacks"], *of_calls))
@@ -156,6 +158,7 @@ class PostgresErasures:
 
     async def _read_contacts(self, walk: Walk, rows_max: int) -> BatchRead:
         campaign_id, _, contact_id = (walk.at.place or f"{FIRST_ID} 0").partition(" ")
+        await self._connection.execute(_SQL["steer"], "on")
         page = await self._connection.fetchrow(
             _SQL["erase_contacts"],
             walk.at.workspace_id,

@@ -5,6 +5,10 @@
 -- While servers of an older version are replaced, the schema may still be theirs.
 SELECT to_regclass('erasure') IS NOT NULL
 
+-- name: steer
+-- A handful of keys is looked up key by key; a plan that hashes or merges reads whole tables.
+SELECT set_config('enable_mergejoin', 'off', true), set_config('enable_hashjoin', $1, true)
+
 -- name: add
 INSERT INTO erasure (workspace_id, api_key_id, reason, suppress, numbers, masked_numbers)
 VALUES ($1, $2, $3, $4, $5, $6)
@@ -121,13 +125,15 @@ WITH page AS MATERIALIZED (
     WHERE c.workspace_id = $1 AND c.call_id > $2 AND c.call_id < $3
     ORDER BY c.call_id
     LIMIT $5
+), named AS MATERIALIZED (
+    -- By a hash: there may be thousands of numbers.
+    SELECT p.call_id, p.called_number FROM page p WHERE p.called_number IN (SELECT n FROM unnest($4::text[]) AS n)
 ), erased AS (
     UPDATE call c
     SET called_number = 'erased'
-    FROM page p
-    WHERE p.called_number = ANY($4::text[]) AND c.workspace_id = $1 AND c.call_id = p.call_id
+    WHERE c.workspace_id = $1 AND c.call_id > $2 AND c.call_id < $3 AND c.call_id = ANY(ARRAY(SELECT n.call_id FROM named n))
       AND c.status IN ('completed', 'failed', 'error', 'cancelled')
-    RETURNING c.call_id, c.campaign_id, c.contact_id, p.called_number
+    RETURNING c.call_id, c.campaign_id, c.contact_id
 )
 SELECT
     (SELECT count(*) FROM page) AS read_count,
@@ -135,7 +141,7 @@ SELECT
     ARRAY(SELECT e.call_id FROM erased e ORDER BY e.call_id) AS call_ids,
     ARRAY(SELECT e.campaign_id FROM erased e ORDER BY e.call_id) AS campaign_ids,
     ARRAY(SELECT e.contact_id FROM erased e ORDER BY e.call_id) AS contact_ids,
-    ARRAY(SELECT e.called_number FROM erased e ORDER BY e.call_id) AS numbers
+    ARRAY(SELECT n.called_number FROM erased e JOIN named n ON n.call_id = e.call_id ORDER BY e.call_id) AS numbers
 
 -- name: erase_contacts_of_calls
 UPDATE contact t
@@ -186,12 +192,13 @@ WITH page AS MATERIALIZED (
     WHERE t.workspace_id = $1 AND (t.campaign_id, t.contact_id) > ($2, $3)
     ORDER BY t.campaign_id, t.contact_id
     LIMIT $5
+), named AS MATERIALIZED (
+    SELECT p.* FROM page p WHERE p.called_number IN (SELECT n FROM unnest($4::text[]) AS n)
 ), erased AS (
     UPDATE contact t
     SET called_number = 'erased', callee_name = 'erased', custom_args = '{}'
-    FROM page p
-    WHERE p.called_number = ANY($4::text[])
-      AND t.workspace_id = $1 AND t.campaign_id = p.campaign_id AND t.contact_id = p.contact_id
+    FROM named p
+    WHERE t.workspace_id = $1 AND t.campaign_id = p.campaign_id AND t.contact_id = p.contact_id
       AND NOT EXISTS (
           SELECT FROM call c
           WHERE c.workspace_id = $1 AND c.called_number = p.called_number AND c.status IN ('registered', 'retry', 'ongoing')

@@ -160,7 +160,7 @@ BEGIN
                     WHERE o.workspace_id = n.workspace_id AND o.campaign_id = n.campaign_id AND o.call_id >= $4
                     ORDER BY o.call_id
                     -- Each individual call has a contact of its own, in about the order of the calls.
-                    LIMIT CASE k.kind WHEN 'individual' THEN 1000 END
+                    LIMIT CASE k.kind WHEN 'individual' THEN $1 END
                 ) c
                 WHERE c.contact_id >= $2 AND c.contact_id < $3
                 LIMIT $1$$, part
