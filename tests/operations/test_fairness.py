@@ -135,6 +135,20 @@ async def test_a_share_that_grows_is_used_from_the_next_round(store: PostgresSto
     assert two.dialled(limited) == 9, "calls on the wire go on"
 
 
+async def test_a_campaign_at_its_limit_is_not_asked_before_a_call_has_ended(store: PostgresStore) -> None:
+    world = await World.make(store, channels_max=20)
+    one = fair(world)
+    await one.share(await world.campaign(numbers(1, 10)), percentage=10)
+    [supervisor] = one.supervisors
+    async with asyncio.TaskGroup() as dials:
+        waits = [await supervisor.dispatcher.dispatch_round(dials) for _ in range(3)]
+    assert len(one.carrier.wire) == 2
+    assert waits[-1] >= 0.25, "no polling while talks go on"
+    assert not supervisor.dispatcher.has_been_woken
+    supervisor.dispatcher.channels_freed([world.trunk_id])
+    assert supervisor.dispatcher.has_been_woken
+
+
 async def test_free_channels_go_to_the_campaign_that_has_fewer_than_its_part(store: PostgresStore) -> None:
     world = await World.make(store, channels_max=10)
     one = fair(world)

@@ -85,14 +85,21 @@ class Dispatcher:
         self._turns = Turns(limits.batch_max, limits.round_claims_max, limits.dials_in_flight_max)
         self._are_shares_kept = False
         self._one_round = asyncio.Lock()
+        self._limited_trunks: set[TrunkId] = set()
+        """Where a campaign uses all the channels that it may: the end of a call is news there."""
         self._rests = TrunkRests(clock)
 
     def wake(self) -> None:
         self._wakeup.set()
 
+    @property
+    def has_been_woken(self) -> bool:
+        """Since ``run`` last began a round."""
+        return self._wakeup.is_set()
+
     def channels_freed(self, trunk_ids: Collection[TrunkId]) -> None:
         """A round only where a trunk waits for that: one that waits for its pace gains nothing by a channel."""
-        if self._rests.channels_freed(trunk_ids):
+        if self._rests.channels_freed(trunk_ids) or not self._limited_trunks.isdisjoint(trunk_ids):
             self._wakeup.set()
 
     def forget_rests(self) -> None:
@@ -143,6 +150,7 @@ class Dispatcher:
             shares = await self._shares(tx)
         if work_list and self._now_override is None:
             self._database_time.saw(work_list[0].now, asked_at)
+        self._limited_trunks.clear()
         due, wait = self._due_now(work_list)
         self._turns.begin(due, shares)
         while not self._is_stopping and (asking := self._turns.next()) is not None:
@@ -223,7 +231,8 @@ class Dispatcher:
                 return self._nothing_now(pace, slot_ttl_s)
             count_max = min(count_max, await self._room(tx, work, pace))
             if count_max == 0:
-                return _Claim([], _IN_FLIGHT_S, asked=1)
+                self._limited_trunks.add(work.trunk_id)
+                return _Claim([], _CHANNELS_LOOK_S, asked=1)
             self._rotation += self._limits.batch_max
             rotation = self._rotation
             if work.number_pool_id is not None:
