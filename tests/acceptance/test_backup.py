@@ -17,7 +17,8 @@ from tests.acceptance.client import Client, csv_of
 from tests.support.processes import ServerProcess, clean_environment
 from tests.support.restored import run_client
 
-pytestmark = [pytest.mark.anyio, pytest.mark.slow]
+# Several starts of a durable PostgreSQL, each after another: seconds here, minutes on a machine that is full.
+pytestmark = [pytest.mark.anyio, pytest.mark.slow, pytest.mark.timeout(300)]
 
 ROOT = Path(__file__).parents[2]
 JOURNAL = ROOT / "examples" / "order_journal.py"
