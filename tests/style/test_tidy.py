@@ -29,6 +29,7 @@ HANDLER_HOME = SOURCE / "api"
 RAW_CALL_FILES = {
     "cluster.sql",
     "dispatch.sql",
+    "rescue.sql",
     "terminations.sql",
     "sweep.sql",
     "coverage.sql",

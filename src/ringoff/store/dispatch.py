@@ -1,4 +1,4 @@
-"""Claim, permit, settle, rescue against PostgreSQL; the statements in ``sql/dispatch.sql`` are the product."""
+"""Claim, permit, settle, rescue against PostgreSQL; the statements in sql/dispatch.sql and rescue.sql are the product."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -35,6 +35,7 @@ from ringoff.store.sql_loader import load
 from ringoff.store.workspaces import handling_of
 
 _SQL = load("dispatch")
+_RESCUE = load("rescue")
 _TRUNK_HEALTH = load("trunk_health")
 _UPKEEP = load("upkeep")
 _MARK = load("postgres")["mark"]
@@ -286,12 +287,12 @@ class PostgresDispatch:
         )
 
     async def expired(self, count_max: int) -> Sequence[ExpiredAttempt]:
-        rows = await self._connection.fetch(_SQL["expired"], count_max)
+        rows = await self._connection.fetch(_RESCUE["expired"], count_max)
         return [_expired(dict(row)) for row in rows]
 
     async def reconcile(self, attempts: Sequence[ExpiredAttempt]) -> Sequence[SettledCall]:
         rows = await self._connection.fetch(
-            _SQL["reconcile"],
+            _RESCUE["reconcile"],
             [a.workspace_id for a in attempts],
             [a.attempt_id for a in attempts],
             [a.call_id for a in attempts],
