@@ -4,10 +4,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
-import phonenumbers
-from phonenumbers import NumberParseException
-
-from ringoff.domain.phone_number import ERASED
+from ringoff.domain.phone_number import ERASED, national_part
 
 _RUN: Final = re.compile(r"\+?[0-9](?:[ ().\-/\u00a0]{0,2}[0-9]){5,}")
 _NOT_A_DIGIT: Final = re.compile(r"[^0-9]+")
@@ -24,7 +21,7 @@ class NumberTraces:
         for number in numbers:
             digits = number.removeprefix("+")
             self._international[digits] = number
-            national = _national(number)
+            national = national_part(number)
             if national is not None and len(national) >= _NATIONAL_DIGITS_MIN:
                 for spelling in (national, f"0{national}"):
                     self._national.setdefault(spelling, number)
@@ -69,11 +66,3 @@ class NumberTraces:
                 if (number := self._international.get(digits[start : start + length])) is not None:
                     return number
         return None
-
-
-def _national(number: str) -> str | None:
-    try:
-        parsed = phonenumbers.parse(number, None)
-    except NumberParseException:
-        return None
-    return phonenumbers.national_significant_number(parsed)

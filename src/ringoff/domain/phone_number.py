@@ -104,6 +104,12 @@ def calling_code(country_code: str) -> int | None:
     return None
 
 
+def national_part(number: str) -> str | None:
+    """What follows the calling code of an E.164 number; None when there is no such code."""
+    plan = _plan_of(number[1:4])
+    return None if plan is None else number[len(plan.code) + 1 :]
+
+
 def mask(number: str) -> str:
     """The form for logs: ``+9188…97``. A number too short for that shows less, an erased one has nothing to hide."""
     if number == ERASED:

@@ -104,6 +104,7 @@ class PostgresErasures:
         await self._connection.execute(_SQL["begin_walk"], erasures[0].workspace_id, ids, Step.CALLS)
 
     async def read_batch(self, walk: Walk, rows_max: int) -> BatchRead:
+        await self._connection.execute(_SQL["steer"], "on")
         match walk.at.step:
             case Step.CALLS:
                 return await self._read_calls(walk, rows_max)
@@ -126,7 +127,6 @@ class PostgresErasures:
     async def _read_calls(self, walk: Walk, rows_max: int) -> BatchRead:
         workspace_id, at = walk.at.workspace_id, walk.at
         after = UUID(at.place) if at.place else FIRST_ID
-        await self._connection.execute(_SQL["steer"], "on")
         page = await self._connection.fetchrow(
             _SQL["erase_calls"], workspace_id, after, at.beyond_call_id, list(walk.numbers), rows_max
         )
@@ -158,7 +158,6 @@ class PostgresErasures:
 
     async def _read_contacts(self, walk: Walk, rows_max: int) -> BatchRead:
         campaign_id, _, contact_id = (walk.at.place or f"{FIRST_ID} 0").partition(" ")
-        await self._connection.execute(_SQL["steer"], "on")
         page = await self._connection.fetchrow(
             _SQL["erase_contacts"],
             walk.at.workspace_id,

@@ -7,7 +7,9 @@ SELECT to_regclass('erasure') IS NOT NULL
 
 -- name: steer
 -- A handful of keys is looked up key by key; a plan that hashes or merges reads whole tables.
-SELECT set_config('enable_mergejoin', 'off', true), set_config('enable_hashjoin', $1, true)
+-- Words are read by this process, which may take longer than a loop that dials may stand still; no permit waits behind it.
+SELECT set_config('enable_mergejoin', 'off', true), set_config('enable_hashjoin', $1, true),
+    set_config('idle_in_transaction_session_timeout', '10000', true)
 
 -- name: add
 INSERT INTO erasure (workspace_id, api_key_id, reason, suppress, numbers, masked_numbers)
