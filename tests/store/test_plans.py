@@ -152,7 +152,7 @@ async def test_shares_are_read_for_what_is_dialled_and_not_for_all_that_ever_was
 
 
 async def test_looking_for_work_reads_one_entry_of_the_due_index(crowd: World) -> None:
-    nodes = await plan(crowd.store, DISPATCH["work"], None, [], 1_000)
+    nodes = await plan(crowd.store, load("work")["work"], None, [], 1_000)
     assert "call_due" in indexes(nodes)
     assert not reads_whole(nodes, "call")
 

@@ -23,6 +23,7 @@ HANDLER_HOME = SOURCE / "api"
 # `invariants.sql` and `audits.sql` check the writers, so they must see what those wrote.
 # `history.sql` finds a page among millions through the partial indexes by raw status; it shows rows of the view.
 # `call_table.sql` does the same for one campaign in both directions.
+# `work.sql` looks for what is due at the epoch of its campaign; claim and permit judge.
 # `tallies.sql` counts what is on the wire; fences do not change that.
 # `coverage.sql` finds what an order covers through the partial indexes, and judges fences as an order does.
 # `cluster.sql` translates transaction ids; it judges nothing.
@@ -30,6 +31,7 @@ RAW_CALL_FILES = {
     "cluster.sql",
     "dispatch.sql",
     "rescue.sql",
+    "work.sql",
     "terminations.sql",
     "sweep.sql",
     "coverage.sql",

@@ -1,4 +1,4 @@
-"""Claim, permit, settle, rescue against PostgreSQL; the statements in sql/dispatch.sql and rescue.sql are the product."""
+"""Claim, permit, settle, rescue against PostgreSQL; the statements in sql/ (work, dispatch, rescue) are the product."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -36,6 +36,7 @@ from ringoff.store.workspaces import handling_of
 
 _SQL = load("dispatch")
 _RESCUE = load("rescue")
+_WORK = load("work")
 _TRUNK_HEALTH = load("trunk_health")
 _UPKEEP = load("upkeep")
 _MARK = load("postgres")["mark"]
@@ -50,7 +51,7 @@ class PostgresDispatch:
     async def work(
         self, now: datetime | None, resting: Sequence[TrunkId] = (), campaigns_max: int = 1_000
     ) -> Sequence[DialWork]:
-        rows = await self._connection.fetch(_SQL["work"], now, resting, campaigns_max)
+        rows = await self._connection.fetch(_WORK["work"], now, resting, campaigns_max)
         configs: dict[str, CallConfig] = {}
         work = []
         for row in rows:
