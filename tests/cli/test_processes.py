@@ -68,9 +68,9 @@ def test_up_prints_its_first_key_serves_and_stops_its_database(data_dir: Path) -
             assert client.workspace.get().name == "Another one"
 
         code, printed = run_to_end("doctor", *directory)
-        assert (code, [line[:4] for line in printed.splitlines()]) == (0, ["ok  "] * 7)
+        assert (code, [line[:4] for line in printed.splitlines()]) == (0, ["ok  "] * 9)
         code, printed = run_to_end("doctor", *directory, "--json")
-        assert (code, [json.loads(line)["is_good"] for line in printed.splitlines()]) == (0, [True] * 7)
+        assert (code, [json.loads(line)["is_good"] for line in printed.splitlines()]) == (0, [True] * 9)
 
         code, printed = run_to_end("up", *directory, "--port", url.rpartition(":")[2])
         assert (code, "Address already in use" in printed) == (1, True)
