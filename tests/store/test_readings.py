@@ -3,6 +3,7 @@
 import pytest
 
 from ringoff.clock import SystemClock
+from ringoff.dispatch.limits import DispatchLimits
 from ringoff.dispatch.supervisor import Supervisor
 from ringoff.domain.identifiers import CampaignId
 from ringoff.domain.pacing import effective_pace
@@ -48,7 +49,9 @@ async def test_channels_and_pace_are_sums_over_the_enabled_trunks_of_a_driver(st
     await write(store, "UPDATE trunk SET is_enabled = false WHERE trunk_id = $1", stopped.trunk_id)
     await world.campaign(NUMBERS[:2])
     await other.campaign(NUMBERS[2:4])
-    supervisor = Supervisor(store=store, driver=ScriptedCarrier(), clock=SystemClock())
+    # A busy machine may take its time from a claim to its request.
+    limits = DispatchLimits(slot_ttl_ms=20_000)
+    supervisor = Supervisor(store=store, driver=ScriptedCarrier(), clock=SystemClock(), limits=limits)
     await world.dial(supervisor, SystemClock().monotonic())
     await other.claim(supervisor)
     driver = await read_driver(store)

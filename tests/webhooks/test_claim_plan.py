@@ -21,7 +21,7 @@ async def test_a_claim_looks_for_older_events_by_their_call(store: PostgresStore
         await without_autovacuum(tx.connection, "webhook_delivery")
         await tx.connection.execute(
             "INSERT INTO webhook_delivery (workspace_id, subscription_id, event_id, call_id)"
-            " SELECT $1, $2, n, gen_random_uuid() FROM generate_series(1000, 20000) AS n",
+            " SELECT $1, $2, ordered_id_floor(now()) + n, gen_random_uuid() FROM generate_series(1000, 20000) AS n",
             world.workspace_id,
             subscription.subscription_id,
         )

@@ -48,13 +48,16 @@ WITH picked AS MATERIALIZED (
     SELECT d.workspace_id, d.subscription_id, d.event_id
     FROM webhook_delivery d
     WHERE d.workspace_id = $1 AND d.subscription_id = $2 AND d.state = 'pending' AND d.next_try_at <= statement_timestamp()
-      AND NOT EXISTS (
-          SELECT FROM webhook_delivery o
+      AND (
+          -- With LIMIT it stays a look for each: as an anti join it may read all that is pending.
+          SELECT o.event_id
+          FROM webhook_delivery o
           WHERE o.call_id = d.call_id AND o.subscription_id = d.subscription_id AND o.event_id < d.event_id
             AND o.state = 'pending'
             -- IS TRUE keeps the planner from indexes that begin with the workspace: see webhook_delivery_in_order.
             AND (o.workspace_id = d.workspace_id) IS TRUE
-      )
+          LIMIT 1
+      ) IS NULL
       AND EXISTS (
           SELECT FROM event_subscription s
           WHERE s.workspace_id = $1 AND s.subscription_id = $2 AND s.callback_url IS NOT NULL AND s.paused_at IS NULL
