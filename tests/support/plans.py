@@ -50,14 +50,20 @@ async def plan(
                 await tx.connection.execute(steer)
             return await flattened(tx.connection, f"EXPLAIN (FORMAT JSON) {statement}", *arguments)
     async with store.dispatch_transaction() as tx:
+        if steer is not None:
+            await tx.connection.execute(steer)
         nodes = await flattened(tx.connection, f"EXPLAIN (FORMAT JSON) {statement}", *arguments)
-    return nodes + await kept_plan(store, statement, ", ".join("NULL" for _ in arguments))
+    return nodes + await kept_plan(store, statement, ", ".join("NULL" for _ in arguments), steer)
 
 
-async def kept_plan(store: PostgresStore, statement: str, arguments: str) -> list[dict[str, Any]]:
+async def kept_plan(
+    store: PostgresStore, statement: str, arguments: str, steer: str | None = None
+) -> list[dict[str, Any]]:
     """The plan that a session keeps after a few runs, made without knowing the arguments."""
     async with store.dispatch_transaction() as tx:
         await tx.connection.execute("SET LOCAL plan_cache_mode = force_generic_plan")
+        if steer is not None:
+            await tx.connection.execute(steer)
         # Nothing lies between two nulls, and every partition has to be shown.
         await tx.connection.execute("SET LOCAL enable_partition_pruning = off")
         await tx.connection.execute(f"PREPARE kept AS {statement}")
