@@ -328,8 +328,11 @@ async def history(crowd: World) -> World:
 async def test_a_look_of_the_watch_reads_what_is_recent(history: World, name: str) -> None:
     async with history.store.transaction() as tx:
         since = await tx.connection.fetchval("SELECT now() - interval '90 s'")
-    assert reads_too_much(await plan(history.store, RULES[name], 10, since)) == []
-    assert reads_too_much(await kept_plan(history.store, RULES[name], "10, now() - interval '90 s'")) == []
+    with_kept_from = "$3" in RULES[name]
+    kept_from = (datetime(2000, 1, 1, tzinfo=UTC),) if with_kept_from else ()
+    given = "10, now() - interval '90 s'" + (", '2000-01-01'" if with_kept_from else "")
+    assert reads_too_much(await plan(history.store, RULES[name], 10, since, *kept_from)) == []
+    assert reads_too_much(await kept_plan(history.store, RULES[name], given)) == []
 
 
 @pytest.mark.parametrize("name", ["no_call_is_ahead_of_its_campaign", "settled_fence_left_nothing_pending"])

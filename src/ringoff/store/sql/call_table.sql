@@ -80,9 +80,16 @@ CROSS JOIN LATERAL (
     UNION ALL
     SELECT c.call_id
     FROM (SELECT DISTINCT n.called_number FROM number_fence n WHERE n.workspace_id = $1) numbers
-    JOIN call c ON c.workspace_id = $1 AND c.called_number = numbers.called_number
-        AND c.status IN ('registered', 'retry', 'ongoing') AND c.status <> 'ongoing'
-    WHERE c.campaign_id = k.campaign_id AND c.epoch = k.epoch AND c.call_id >= $3 AND c.call_id < $4
+    -- OFFSET 0: number by number, through the index of numbers, whatever the planner thinks of a young partition.
+    CROSS JOIN LATERAL (
+        SELECT o.call_id, o.campaign_id, o.epoch, o.called_number, o.registered_xid
+        FROM call o
+        WHERE o.workspace_id = $1 AND o.called_number = numbers.called_number
+          AND o.status IN ('registered', 'retry', 'ongoing') AND o.status <> 'ongoing'
+          AND o.call_id >= $3 AND o.call_id < $4
+        OFFSET 0
+    ) c
+    WHERE c.campaign_id = k.campaign_id AND c.epoch = k.epoch
       AND EXISTS (
           SELECT FROM number_fence f
           WHERE f.workspace_id = $1 AND f.called_number = c.called_number

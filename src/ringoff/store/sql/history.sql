@@ -284,11 +284,17 @@ FROM (
     UNION ALL
     SELECT c.call_id
     FROM (SELECT DISTINCT n.called_number FROM number_fence n WHERE n.workspace_id = $1) numbers
-    JOIN call c ON c.workspace_id = $1 AND c.called_number = numbers.called_number
-        AND c.status IN ('registered', 'retry', 'ongoing') AND c.status <> 'ongoing'
+    -- OFFSET 0: number by number, through the index of numbers, whatever the planner thinks of a young partition.
+    CROSS JOIN LATERAL (
+        SELECT o.call_id, o.campaign_id, o.epoch, o.called_number, o.registered_xid
+        FROM call o
+        WHERE o.workspace_id = $1 AND o.called_number = numbers.called_number
+          AND o.status IN ('registered', 'retry', 'ongoing') AND o.status <> 'ongoing'
+          AND o.call_id >= $2 AND o.call_id < $3
+        OFFSET 0
+    ) c
     JOIN mine m ON m.campaign_id = c.campaign_id AND m.epoch = c.epoch
-    WHERE c.call_id >= $2 AND c.call_id < $3
-      AND EXISTS (
+    WHERE EXISTS (
           SELECT FROM number_fence f
           WHERE f.workspace_id = $1 AND f.called_number = c.called_number
             AND (f.campaign_id IS NULL OR f.campaign_id = m.campaign_id) AND (f.agent_id IS NULL OR f.agent_id = m.agent_id)
@@ -302,7 +308,9 @@ LIMIT $6 OFFSET $7
 
 -- name: count_workspace
 SELECT count(*)
-FROM (SELECT FROM call c WHERE c.workspace_id = $1 AND c.call_id >= $2 AND c.call_id < $3 LIMIT $4) counted
+FROM (
+    SELECT FROM call c WHERE c.workspace_id = $1 AND c.call_id >= $2 AND c.call_id < $3 ORDER BY c.call_id LIMIT $4
+) counted
 
 -- name: count_campaigns
 SELECT count(*)
@@ -417,8 +425,15 @@ FROM (
     UNION ALL
     SELECT
     FROM (SELECT DISTINCT n.called_number FROM number_fence n WHERE n.workspace_id = $1) numbers
-    JOIN call c ON c.workspace_id = $1 AND c.called_number = numbers.called_number
-        AND c.status IN ('registered', 'retry', 'ongoing') AND c.status <> 'ongoing'
+    -- OFFSET 0: number by number, through the index of numbers, whatever the planner thinks of a young partition.
+    CROSS JOIN LATERAL (
+        SELECT o.call_id, o.campaign_id, o.epoch, o.called_number, o.registered_xid
+        FROM call o
+        WHERE o.workspace_id = $1 AND o.called_number = numbers.called_number
+          AND o.status IN ('registered', 'retry', 'ongoing') AND o.status <> 'ongoing'
+          AND o.call_id >= $2 AND o.call_id < $3
+        OFFSET 0
+    ) c
     JOIN campaign k ON k.workspace_id = $1 AND k.campaign_id = c.campaign_id AND k.epoch = c.epoch
     WHERE c.call_id >= $2 AND c.call_id < $3
       AND ($4::uuid[] IS NULL OR k.agent_id = ANY($4))

@@ -24,6 +24,8 @@ WHERE c.status = 'ongoing' AND ($2::timestamptz IS NULL OR true)
       WHERE a.workspace_id = c.workspace_id AND a.call_id = c.call_id
         AND a.state IN ('originated', 'ringing', 'answered')
   )
+-- Not for the reader: only the index of what is ongoing has this order.
+ORDER BY c.campaign_id, c.epoch
 LIMIT $1
 
 -- name: every_past_epoch_has_its_fence
