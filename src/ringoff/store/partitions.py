@@ -35,8 +35,8 @@ class PostgresPartitions:
             return False
         try:
             made: bool = await self._connection.fetchval(_SQL["make"], period.of_table, period.from_at, period.to_at)
-        except asyncpg.LockNotAvailableError as error:
-            raise SerializationConflict(f"the default partition of {period.of_table} was not free") from error
+        except (asyncpg.LockNotAvailableError, asyncpg.QueryCanceledError) as error:
+            raise SerializationConflict(f"a partition of {period.of_table} was not made: {error}") from error
         return made
 
     async def advance_ids(self) -> None:

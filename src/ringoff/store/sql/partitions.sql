@@ -23,8 +23,9 @@ WHERE NOT EXISTS (
 ORDER BY p.from_at, t.name
 
 -- name: alone
--- One process at a time; the others find it done at their next look.
-SELECT pg_try_advisory_xact_lock(hashtextextended('partitions', 0)), set_config('lock_timeout', $1, true)
+-- One process at a time; the others find it done at their next look. Everybody stands still behind it, for no longer than this.
+SELECT pg_try_advisory_xact_lock(hashtextextended('partitions', 0)), set_config('lock_timeout', $1, true),
+    set_config('statement_timeout', '5000', true)
 
 -- name: make
 SELECT make_partition($1, $2, $3)

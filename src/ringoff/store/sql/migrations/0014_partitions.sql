@@ -22,6 +22,10 @@ $function$;
 
 -- Makes one partition unless it exists or something older covers it, and moves what it should hold out of the default one. Who waits
 -- for its locks stands in nobody's way for longer than the caller's lock_timeout.
+--
+-- A late one takes the whole table for that: a statement that is being planned has seen the parent's partitions before it waits for the
+-- default one, so it would look there for rows that have just been moved, and in no other place: an order would cover nothing. Behind the
+-- parent itself it plans when the new partition is there. One that is made in time moves nothing, and stops nobody at the parent.
 CREATE OR REPLACE FUNCTION make_partition(of_table text, from_at timestamptz, to_at timestamptz) RETURNS boolean
 LANGUAGE plpgsql AS $function$
 DECLARE
@@ -29,6 +33,14 @@ DECLARE
     key_name text := (SELECT t.key_column FROM partitioned_tables() t WHERE t.name = of_table);
     low text := partition_key_floor(of_table, from_at);
     high text := partition_key_floor(of_table, to_at);
+    -- Everybody stands still while rows are moved, about a second for so many. With more of them the period stays where it is.
+    moved_max CONSTANT bigint := 50000;
+    count_rows text := format(
+        'SELECT count(*) FROM (SELECT FROM %I WHERE %I >= %s AND %I < %s LIMIT %s) r',
+        of_table || '_default', key_name, low, key_name, high, moved_max + 1
+    );
+    is_late boolean;
+    found bigint;
 BEGIN
     IF EXISTS (
         SELECT FROM pg_inherits i
@@ -38,8 +50,20 @@ BEGIN
     ) THEN
         RETURN false;
     END IF;
-    EXECUTE format('LOCK TABLE %I IN SHARE UPDATE EXCLUSIVE MODE', of_table);
+    EXECUTE count_rows INTO found;
+    IF found > moved_max THEN
+        RAISE EXCEPTION USING ERRCODE = 'lock_not_available', MESSAGE = 'the default partition holds more of this period than may be moved';
+    END IF;
+    is_late := found > 0 OR from_at <= clock_timestamp();
+    -- ONLY: the other partitions stay free, also for whoever vacuums them.
+    EXECUTE format('LOCK TABLE ONLY %I IN %s MODE', of_table, CASE WHEN is_late THEN 'ACCESS EXCLUSIVE' ELSE 'SHARE UPDATE EXCLUSIVE' END);
     EXECUTE format('LOCK TABLE %I IN ACCESS EXCLUSIVE MODE', of_table || '_default');
+    IF NOT is_late THEN
+        EXECUTE count_rows INTO found;
+        IF found > 0 THEN
+            RAISE EXCEPTION USING ERRCODE = 'lock_not_available', MESSAGE = 'rows of a coming period have just been written';
+        END IF;
+    END IF;
     EXECUTE format('CREATE TABLE %I (LIKE %I INCLUDING ALL)', made, of_table);
     EXECUTE format(
         'WITH moved AS (DELETE FROM %I WHERE %I >= %s AND %I < %s RETURNING *) INSERT INTO %I SELECT * FROM moved',
