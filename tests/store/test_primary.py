@@ -1,7 +1,9 @@
 """Among the hosts of a URL the latest primary is found, whatever the others do."""
 
+import asyncio
 from collections.abc import Iterator
 
+import asyncpg
 import pytest
 
 from ringoff.domain.errors import DatabaseUnavailable, InvalidInput
@@ -101,3 +103,18 @@ async def test_a_role_cannot_lower_what_an_acknowledgement_rests_on(replicated: 
         session = await Primary(replicated.dsn).connect({})
         assert await session.fetchval("SHOW synchronous_commit") == ours
         session.terminate()
+
+
+async def test_nor_does_a_server_that_reads_its_settings_again(replicated: ReplicatedPostgres) -> None:
+    primary = replicated.primary
+    session = await Primary(replicated.dsn).connect({})
+    other = await asyncpg.connect(replicated.dsn_of(primary))
+    assert await other.fetchval("SHOW synchronous_commit") == "on"
+    primary.settings["synchronous_commit"] = "off"
+    primary.configure(waits_for="FIRST 1 (node2)")
+    async with asyncio.timeout(20):
+        while await other.fetchval("SHOW synchronous_commit") == "on":
+            await other.fetchval("SELECT count(pg_sleep(0.02))")
+    assert await session.fetchval("SHOW synchronous_commit") == "on"
+    await other.close()
+    session.terminate()

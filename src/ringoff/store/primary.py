@@ -152,7 +152,9 @@ class Primary:
         if row["is_standby"]:
             raise DatabaseUnavailable(f"{host or 'the database'} is a standby, not a primary")
         await session.fetch(_SET_UP, list(settings), list(settings.values()))
-        if await session.fetch(_CONFIRM_COMMITS) and not self._has_raised:
+        commits = await session.fetchrow(_CONFIRM_COMMITS)
+        assert commits is not None, "one row always"
+        if commits["is_raised"] and not self._has_raised:
             self._has_raised = True
             log.warning("synchronous_commit was raised to on for our sessions: an acknowledgement rests on it")
         system_id, timeline = await _timeline(session)

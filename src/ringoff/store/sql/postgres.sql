@@ -6,9 +6,10 @@ SELECT set_config(name, setting, false) FROM unnest($1::text[], $2::text[]) AS w
 
 -- name: confirm_commits
 -- An acknowledgement rests on a commit that is on the disk, here and on a synchronous standby: no setting of a role or of
--- a database may lower that. `remote_apply` is more than `on`.
-SELECT set_config('synchronous_commit', 'on', false)
-WHERE current_setting('synchronous_commit') NOT IN ('on', 'remote_apply');
+-- a database may lower that, nor one of the server that is read while we are connected: so it is set in any case.
+-- `remote_apply` is more than `on`.
+SELECT is_raised, set_config('synchronous_commit', CASE WHEN is_raised THEN 'on' ELSE given END, false)
+FROM (SELECT c.given, c.given NOT IN ('on', 'remote_apply') AS is_raised FROM current_setting('synchronous_commit') AS c (given)) f;
 
 -- name: incarnation
 SELECT
