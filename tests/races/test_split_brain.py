@@ -1,7 +1,7 @@
 """A primary that is cut off from its standby, or replaced by it, acknowledges nothing, and nobody rings who may not."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import AsyncExitStack
 
 import pytest
@@ -12,8 +12,10 @@ from ringoff.domain.termination import Selector, TerminationOrder
 from ringoff.operations import suppressions
 from ringoff.operations.terminations import IdempotencyKey, terminate
 from ringoff.store.embedded import DATABASE
+from ringoff.store.hosts import Host
 from ringoff.store.migrate import apply_migrations
 from ringoff.store.postgres import PostgresStore, connect_once
+from ringoff.store.primary import Primary, Session
 from tests.races.conftest import Actors
 from tests.support.replicated import Node, ReplicatedPostgres, loopback_places
 from tests.support.world import World
@@ -21,6 +23,8 @@ from tests.support.world import World
 pytestmark = pytest.mark.anyio
 
 NUMBERS = ["+919876543210", "+919876543211"]
+_FAR_S = 0.5
+"""What a far host needs to answer, and a near one does not, however busy the machine is."""
 WAITING = "SELECT pid FROM pg_stat_activity WHERE wait_event = 'SyncRep'"
 
 
@@ -196,6 +200,35 @@ async def test_a_silent_primary_is_left_for_the_promoted_standby_and_never_retur
                     "SELECT count(*) FROM termination WHERE termination_id = $1", given
                 )
                 assert count == 1
+    finally:
+        watch.cancel()
+        await asyncio.gather(watch, return_exceptions=True)
+
+
+async def test_a_primary_that_lives_on_and_answers_first_is_left_for_the_one_that_replaced_it(
+    cast: Actors, replicated: ReplicatedPostgres, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is nearer to us than the other one, and its commits wait for a standby that is none any more."""
+    campaign_id = await cast.world.campaign(NUMBERS)
+    near, opened = replicated.primary.place.host, Primary._open
+
+    async def open_at_a_distance(primary: Primary, host: Host, settings: Mapping[str, str], name: str) -> Session:
+        if host.name != near:
+            await asyncio.sleep(_FAR_S)
+        return await opened(primary, host, settings, name)
+
+    monkeypatch.setattr(Primary, "_open", open_at_a_distance)
+    monkeypatch.setattr("ringoff.store.primary._ELECTION_S", 4 * _FAR_S)
+    await asyncio.to_thread(replicated.promote)
+    watch = asyncio.create_task(cast.store.watch(SystemClock()))
+    try:
+        async with asyncio.timeout(45):
+            while await attempted(cast, Selector(campaign_id=campaign_id)) is None:
+                pass
+        statuses = await asyncio.to_thread(
+            replicated.primary.ask, "SELECT DISTINCT status FROM call_effective", DATABASE
+        )
+        assert statuses == "cancelled"
     finally:
         watch.cancel()
         await asyncio.gather(watch, return_exceptions=True)

@@ -86,9 +86,12 @@ class Primary:
         self.is_unconfirmed = False
         """Commits wait for a synchronous standby that does not answer."""
 
-    async def connect(self, settings: Mapping[str, str], application_name: str = APPLICATION_NAME) -> Session:
+    async def connect(
+        self, settings: Mapping[str, str], application_name: str = APPLICATION_NAME, *, hears_all: bool = False
+    ) -> Session:
         """A new session with ``settings`` on the latest primary; ``DatabaseUnavailable`` when there is none.
 
+        With ``hears_all`` the one that is followed is not enough: whoever else answers soon may have replaced it.
         Raises what the driver raises where no host could be asked.
         """
         limit_s = _CONNECT_TIMEOUT_OF_SEVERAL_S if self._hosts else _CONNECT_TIMEOUT_S
@@ -100,7 +103,7 @@ class Primary:
         ]
         chosen = None
         try:
-            chosen = await self._elect(tasks)
+            chosen = await self._elect(tasks, hears_all=hears_all)
         finally:
             for task in tasks:
                 task.cancel()
@@ -113,10 +116,10 @@ class Primary:
         async with asyncio.timeout(limit_s):
             return await self._open(host, settings, name)
 
-    async def _elect(self, tasks: "Sequence[asyncio.Future[Session]]") -> Session:
+    async def _elect(self, tasks: "Sequence[asyncio.Future[Session]]", *, hears_all: bool) -> Session:
         """The latest of those who answer as a primary. One that we follow already need not wait for the others."""
         pending, found = set(tasks), list[Session]()
-        while pending and not any(session.incarnation == self._latest for session in found):
+        while pending and (hears_all or not any(session.incarnation == self._latest for session in found)):
             done, pending = await asyncio.wait(
                 pending, timeout=_ELECTION_S if found else None, return_when=asyncio.FIRST_COMPLETED
             )

@@ -84,7 +84,8 @@ class PrimaryWatch:
         keep = None
         if failure is None:
             try:
-                probe = await self._primary.connect({})
+                # One that lives on beside the one that has replaced it may always be the first to answer.
+                probe = await self._primary.connect({}, hears_all=True)
             except _TROUBLE as error:
                 failure = error
             else:
