@@ -117,6 +117,15 @@ def test_who_finds_nothing_does_not_keep_asking_first() -> None:
     assert len(found) == 12
 
 
+def test_more_trunks_than_are_remembered_have_their_turns() -> None:
+    turns = Turns(BATCH_MAX, 2, 4)
+    turns.begin([work(1, trunk, trunk) for trunk in range(10_001)], {})
+    asking = turns.next()
+    assert asking is not None
+    turns.channels_seen(asking, None)
+    assert turns.quantum(asking) == BATCH_MAX
+
+
 def test_one_place_in_flight_is_left_to_the_other_workspaces() -> None:
     turns = Turns(BATCH_MAX, 64, 4)
     slow, other = many(1, 10), many(2, 1)

@@ -116,12 +116,12 @@ class Turns:
 
     def quantum(self, work: DialWork) -> int:
         """How many calls the claim may take, for the sake of the others."""
-        trunk = self._trunks[work.trunk_id]
+        trunk = self._by_trunk[work.trunk_id].trunk
         return trunk.queue.quantum(work.campaign_id, trunk.use)
 
     def channels_seen(self, work: DialWork, use: ChannelUse[CampaignId] | None) -> None:
         """Its channels are what the trunk is short of, or (None) they are not."""
-        self._trunks[work.trunk_id].use = use
+        self._by_trunk[work.trunk_id].trunk.use = use
 
     def claimed(self, work: DialWork, asked: int, count: int) -> None:
         """It has claimed ``count`` of the ``asked`` calls: with fewer, nothing else of it is due."""
