@@ -18,6 +18,12 @@ class Period:
 class PartitionStore(Protocol):
     """Late partitions fail nobody: their rows lie in the default one, and are moved when the partition is made."""
 
+    async def let_go_of_bounds(self) -> None:
+        """Of tables that were left half partitioned for so long that nobody could write beyond their bound.
+
+        ``SerializationConflict`` when they were not free in time.
+        """
+
     async def missing(self, ahead_days: int) -> Sequence[Period]:
         """Of this period and of those that begin in so many days; none in a schema without partitions."""
 

@@ -1,11 +1,14 @@
 """A database with calls is parted without being rewritten, and has everything afterwards that it had before."""
 
+import asyncpg
 import pytest
 
+from ringoff.dispatch.coming_partitions import make_coming_partitions
+from ringoff.domain.errors import MigrationRefused
 from ringoff.store.connection import Connection
-from ringoff.store.migrate import apply_migrations, shipped_migrations
+from ringoff.store.migrate import LockWait, apply_migrations, shipped_migrations
 from ringoff.store.migration_files import RUNS_FROM
-from ringoff.store.postgres import connect_once
+from ringoff.store.postgres import PostgresStore, connect_once
 from tests.store.test_migrate_with_calls import ORDERS, ROWS
 
 pytestmark = pytest.mark.anyio
@@ -82,3 +85,43 @@ async def test_tables_with_rows_become_the_partition_of_what_is_older(empty_data
         assert (await state(connection))[0]["webhook_delivery"] == 24
     finally:
         await connection.close()
+
+
+BOUND = "SELECT conname FROM pg_constraint WHERE conrelid = 'call'::regclass AND conname LIKE 'call\\_before\\_%'"
+LATER = """
+    ALTER TABLE call DROP CONSTRAINT {bound};
+    ALTER TABLE call
+        ADD CONSTRAINT call_before_20200101 CHECK (call_id < '016f5e66-e800-7000-8000-000000000000') NOT VALID
+"""
+CALL = """
+    INSERT INTO call (workspace_id, campaign_id, contact_id, epoch, called_number, next_attempt_at)
+    SELECT workspace_id, fenced, 1, 1, '+12025550002', now() FROM ids
+"""
+
+
+async def test_a_migration_that_is_left_half_done_for_months_keeps_nobody_from_registering(
+    empty_database_dsn: str,
+) -> None:
+    connection, busy = await connect_once(empty_database_dsn), await connect_once(empty_database_dsn)
+    try:
+        await apply_migrations(connection, shipped_migrations()[:RUNS_FROM])
+        for statements in (ROWS, ORDERS):
+            await connection.execute(statements)
+        async with busy.transaction():
+            # The tables are bounded by then, and none is partitioned yet.
+            await busy.execute("LOCK TABLE termination IN ROW EXCLUSIVE MODE")
+            with pytest.raises(MigrationRefused):
+                await apply_migrations(connection, wait=LockWait(timeout_ms=50, tries_max=1))
+        await connection.execute(LATER.format(bound=await connection.fetchval(BOUND)))
+        with pytest.raises(asyncpg.CheckViolationError):
+            await connection.execute(CALL)
+        store = await PostgresStore.connect(empty_database_dsn)
+        assert await make_coming_partitions(store) == 0
+        await connection.execute(CALL)
+        await store.close()
+        before = await state(connection)
+        await apply_migrations(connection)
+        assert await state(connection, former=True) == before
+    finally:
+        await connection.close()
+        await busy.close()

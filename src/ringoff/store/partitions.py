@@ -23,6 +23,12 @@ class PostgresPartitions:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
+    async def let_go_of_bounds(self) -> None:
+        try:
+            await self._connection.execute(_SQL["let_go_of_bounds"])
+        except asyncpg.LockNotAvailableError as error:
+            raise SerializationConflict(f"a bound was not let go of: {error}") from error
+
     async def missing(self, ahead_days: int) -> Sequence[Period]:
         if not await self._connection.fetchval(_SQL["are_there"]):
             return []

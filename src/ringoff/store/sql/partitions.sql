@@ -4,6 +4,25 @@
 -- False in a schema that has not been contracted yet: then there is nothing to make, and nothing to make it with.
 SELECT EXISTS (SELECT FROM pg_class c WHERE c.oid = to_regclass('call') AND c.relkind = 'p')
 
+-- name: let_go_of_bounds
+-- Of tables that were bounded for their partitioning, which was then left half done: from the bound on nobody could register anything.
+DO $bounds$
+DECLARE
+    near record;
+BEGIN
+    PERFORM set_config('lock_timeout', '200', true);
+    FOR near IN
+        SELECT c.conrelid::regclass AS of_table, c.conname
+        FROM pg_constraint c
+        JOIN unnest('{call,dial_attempt,contact,outbox_event,webhook_delivery}'::text[]) AS t (name) ON c.conrelid = to_regclass(t.name)
+        WHERE c.contype = 'c' AND c.conname ~ (t.name || '_before_\d{8}$') AND right(c.conname, 8)::date < (now() + interval '2 days')::date
+    LOOP
+        EXECUTE format('ALTER TABLE %s DROP CONSTRAINT IF EXISTS %I', near.of_table, near.conname);
+        RAISE WARNING 'the bound % was let go: a migration is half done', near.conname;
+    END LOOP;
+END
+$bounds$
+
 -- name: missing
 -- From this period on, up to the one in so many days. Nothing is missing where the table as it once was goes on.
 SELECT t.name AS of_table, p.from_at, next_period(p.from_at) AS to_at
