@@ -1,5 +1,7 @@
 """Calls of three ages lie in three partitions, and nobody can tell: not an order, not a page, not a claim."""
 
+import os
+
 import pytest
 
 from ringoff.dispatch.coming_partitions import make_coming_partitions
@@ -163,6 +165,36 @@ async def test_coming_partitions_are_made_once_and_wait_for_nobody(store: Postgr
     assert await world.count("SELECT count(*) FROM call_default") == 0
     assert await make_coming_partitions(store) == 0
     assert {status for status, _ in (await world.statuses()).values()} == {"registered"}
+
+
+OF_NOBODY = """
+    DO $role$
+    BEGIN
+        CREATE ROLE owns_nothing LOGIN;
+    EXCEPTION WHEN duplicate_object OR unique_violation THEN
+        NULL;
+    END
+    $role$;
+    GRANT ALL ON ALL TABLES IN SCHEMA public TO owns_nothing;
+    GRANT ALL ON ALL SEQUENCES IN SCHEMA public TO owns_nothing;
+"""
+
+
+@pytest.mark.skipif("RINGOFF_TEST_DATABASE_URL" in os.environ, reason="roles of a given server are not ours to make")
+async def test_a_role_that_may_make_no_table_goes_on_without_new_partitions(
+    store: PostgresStore, database_dsn: str
+) -> None:
+    """What it writes lies in the default ones, until somebody who may has made them."""
+    async with store.transaction() as tx:
+        for row in await tx.connection.fetch(DROPPED):
+            await tx.connection.execute(row[0])
+        await tx.connection.execute(OF_NOBODY)
+    plain = await PostgresStore.connect(f"{database_dsn}&user=owns_nothing")
+    try:
+        assert await make_coming_partitions(plain) == 0
+        assert await make_coming_partitions(store) > 0
+    finally:
+        await plain.close()
 
 
 async def test_ids_of_contacts_and_events_tell_their_day_and_keep_their_order(store: PostgresStore) -> None:
