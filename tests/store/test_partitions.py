@@ -1,7 +1,5 @@
 """Calls of three ages lie in three partitions, and nobody can tell: not an order, not a page, not a claim."""
 
-import os
-
 import pytest
 
 from ringoff.dispatch.coming_partitions import make_coming_partitions
@@ -13,6 +11,7 @@ from ringoff.operations.insights import history
 from ringoff.operations.receipts import preview, receipt_with_calls
 from ringoff.store.postgres import PostgresStore
 from tests.races.conftest import Actors
+from tests.support.database import OF_NOBODY, without_given_server
 from tests.support.plans import EARLIER_PARTITIONS
 from tests.support.world import World
 
@@ -167,20 +166,7 @@ async def test_coming_partitions_are_made_once_and_wait_for_nobody(store: Postgr
     assert {status for status, _ in (await world.statuses()).values()} == {"registered"}
 
 
-OF_NOBODY = """
-    DO $role$
-    BEGIN
-        CREATE ROLE owns_nothing LOGIN;
-    EXCEPTION WHEN duplicate_object OR unique_violation THEN
-        NULL;
-    END
-    $role$;
-    GRANT ALL ON ALL TABLES IN SCHEMA public TO owns_nothing;
-    GRANT ALL ON ALL SEQUENCES IN SCHEMA public TO owns_nothing;
-"""
-
-
-@pytest.mark.skipif("RINGOFF_TEST_DATABASE_URL" in os.environ, reason="roles of a given server are not ours to make")
+@without_given_server
 async def test_a_role_that_may_make_no_table_goes_on_without_new_partitions(
     store: PostgresStore, database_dsn: str
 ) -> None:

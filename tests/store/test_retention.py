@@ -12,6 +12,7 @@ from ringoff.domain.retention import RetentionReport
 from ringoff.observability.invariants import broken_invariants
 from ringoff.operations.retention import Retention
 from ringoff.store.postgres import PostgresStore
+from tests.support.database import OF_NOBODY, without_given_server
 from tests.support.past import KEEP_DAYS, NUMBER, Past, QuickClock
 from tests.support.world import World
 
@@ -40,6 +41,22 @@ async def test_old_periods_go_with_all_that_belongs_to_them(past: Past) -> None:
     assert await past.rows("dropped_period") == len(dropped(report))
     again = await past.retain()
     assert dropped(again) == []
+
+
+@without_given_server
+async def test_a_role_that_may_drop_no_table_reports_that_and_goes_on(past: Past, database_dsn: str) -> None:
+    old = await past.call("completed", 90)
+    async with past.store.transaction() as tx:
+        await tx.connection.execute(OF_NOBODY)
+    plain = await PostgresStore.connect(f"{database_dsn}&user=owns_nothing")
+    try:
+        report = await Retention(plain, QuickClock(), KEEP_DAYS, tries_max=2).run()
+    finally:
+        await plain.close()
+    assert report is not None
+    assert dropped(report) == []
+    assert "a role that may drop it" in str(report.periods[0].waits_for)
+    assert await past.left() == {old}
 
 
 @pytest.mark.parametrize("status", ["registered", "retry", "ongoing"])

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit, urlunsplit
 from uuid import uuid4
 
 import asyncpg
+import pytest
 
 from ringoff.store.embedded import EmbeddedPostgres
 from ringoff.store.migrate import apply_migrations, shipped_migrations
@@ -23,6 +24,22 @@ TEMPLATE_LOCK_KEY = 7_464_633
 # Tests throw the database away, so there is no disk to be faithful to; what a crash of PostgreSQL itself does to
 # our data is tested with its real settings in tests/store/test_embedded.py.
 FAST_SETTINGS = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "shared_buffers": "64MB"}
+
+without_given_server = pytest.mark.skipif(
+    "RINGOFF_TEST_DATABASE_URL" in os.environ, reason="roles of a given server are not ours to make"
+)
+# For a DSN with &user=owns_nothing: reads and writes everything, and may make, change and drop no table.
+OF_NOBODY = """
+    DO $role$
+    BEGIN
+        CREATE ROLE owns_nothing LOGIN;
+    EXCEPTION WHEN duplicate_object OR unique_violation THEN
+        NULL;
+    END
+    $role$;
+    GRANT ALL ON ALL TABLES IN SCHEMA public TO owns_nothing;
+    GRANT ALL ON ALL SEQUENCES IN SCHEMA public TO owns_nothing;
+"""
 
 
 def make_run_dir() -> Path:

@@ -93,7 +93,7 @@ class Retention:
             if await tx.retention.drop(period, bound_at, self._kept_max, LOCK_WAIT_MS):
                 await self._gate("retention.before_commit")
                 return None
-        return "long transactions that use the table; try again"
+        return "long transactions that use the table, or a role that may drop it; try again"
 
     async def _delete_rest(self, bound_at: datetime) -> int:
         deleted_count = 0

@@ -181,8 +181,8 @@ BEGIN
 END
 $function$;
 
--- After the first look, in its transaction. False when the locks could not be had in time, or more is kept than may be moved: then
--- nothing was changed. Whoever works waits for an instant: the partition is taken off, the few rows go to the default one.
+-- After the first look, in its transaction. False when the locks could not be had in time, when more is kept than may be moved, or when
+-- this role owns no table: then nothing was changed. Whoever works waits for an instant: the partition is taken off, the few rows go to the default one.
 CREATE OR REPLACE FUNCTION drop_period(table_name text, part text, bound timestamptz, kept_max integer, lock_wait_ms integer)
 RETURNS boolean LANGUAGE plpgsql AS $function$
 DECLARE
@@ -220,7 +220,7 @@ BEGIN
     );
     PERFORM set_config('lock_timeout', '0', true), set_config('enable_seqscan', 'on', true);
     RETURN true;
-EXCEPTION WHEN lock_not_available OR deadlock_detected THEN
+EXCEPTION WHEN lock_not_available OR deadlock_detected OR insufficient_privilege THEN
     RETURN false;
 END
 $function$;
