@@ -18,8 +18,10 @@ STATEMENTS = (
 
 
 @pytest.mark.parametrize("statement", STATEMENTS)
-async def test_a_session_of_release_0_2_0_is_refused(database_dsn: str, statement: str) -> None:
-    connection = await asyncpg.connect(database_dsn, server_settings={"application_name": "ringoff"})
+@pytest.mark.parametrize("name", ["ringoff", "ringoff - 10.0.0.7:40012"])
+async def test_a_session_of_release_0_2_0_is_refused(database_dsn: str, name: str, statement: str) -> None:
+    """PgBouncer's ``application_name_add_host`` adds where the session comes from."""
+    connection = await asyncpg.connect(database_dsn, server_settings={"application_name": name})
     try:
         with pytest.raises(asyncpg.RaiseError, match="later version"):
             await connection.execute(statement)
@@ -28,7 +30,7 @@ async def test_a_session_of_release_0_2_0_is_refused(database_dsn: str, statemen
 
 
 @pytest.mark.parametrize("statement", STATEMENTS)
-@pytest.mark.parametrize("name", [APPLICATION_NAME, "psql"])
+@pytest.mark.parametrize("name", [APPLICATION_NAME, f"{APPLICATION_NAME} - 10.0.0.7:40012", "psql"])
 async def test_other_sessions_are_not(database_dsn: str, name: str, statement: str) -> None:
     connection = await asyncpg.connect(database_dsn, server_settings={"application_name": name})
     try:

@@ -245,7 +245,7 @@ SELECT prove_bound('outbox_event');
 SELECT prove_bound('webhook_delivery');
 
 -- step
--- From here on a session of 0.2.0, which calls itself ringoff, can give no order; with each table that is partitioned below it can write
+-- From here on a session of 0.2.0, which calls itself ringoff (and a pooler may add its address), can give no order; with each table that is partitioned below it can write
 -- none of its rows either. A contract is refused while such a session is connected, but one that had lost its connection just then comes
 -- back unseen, and it writes rows by their place, which names several rows of a partitioned table. Its next statement ends in an error.
 CREATE OR REPLACE FUNCTION refuse_older_process() RETURNS trigger LANGUAGE plpgsql AS $function$
@@ -254,12 +254,12 @@ BEGIN
 END
 $function$;
 CREATE OR REPLACE TRIGGER refuse_older_process BEFORE INSERT OR UPDATE OR DELETE ON termination
-    FOR EACH STATEMENT WHEN (current_setting('application_name') = 'ringoff') EXECUTE FUNCTION refuse_older_process();
+    FOR EACH STATEMENT WHEN (current_setting('application_name') ~ '^ringoff( |$)') EXECUTE FUNCTION refuse_older_process();
 
 -- step
 SELECT partition_table('call');
 CREATE OR REPLACE TRIGGER refuse_older_process BEFORE INSERT OR UPDATE OR DELETE ON call
-    FOR EACH STATEMENT WHEN (current_setting('application_name') = 'ringoff') EXECUTE FUNCTION refuse_older_process();
+    FOR EACH STATEMENT WHEN (current_setting('application_name') ~ '^ringoff( |$)') EXECUTE FUNCTION refuse_older_process();
 
 -- step
 -- Sequences of their own instead of identities, which partitions have from PostgreSQL 17 on only. They go on where those stopped.
@@ -299,7 +299,7 @@ BEGIN
             REFERENCING NEW TABLE AS fresh
             FOR EACH STATEMENT EXECUTE FUNCTION fan_out_events();
         CREATE TRIGGER refuse_older_process BEFORE INSERT OR UPDATE OR DELETE ON outbox_event
-            FOR EACH STATEMENT WHEN (current_setting('application_name') = 'ringoff') EXECUTE FUNCTION refuse_older_process();
+            FOR EACH STATEMENT WHEN (current_setting('application_name') ~ '^ringoff( |$)') EXECUTE FUNCTION refuse_older_process();
     END IF;
 END
 $migration$;
@@ -307,7 +307,7 @@ $migration$;
 -- step
 SELECT partition_table('webhook_delivery');
 CREATE OR REPLACE TRIGGER refuse_older_process BEFORE INSERT OR UPDATE OR DELETE ON webhook_delivery
-    FOR EACH STATEMENT WHEN (current_setting('application_name') = 'ringoff') EXECUTE FUNCTION refuse_older_process();
+    FOR EACH STATEMENT WHEN (current_setting('application_name') ~ '^ringoff( |$)') EXECUTE FUNCTION refuse_older_process();
 
 -- step
 SELECT advance_ids();
@@ -324,7 +324,7 @@ BEGIN
 END
 $migration$;
 CREATE OR REPLACE TRIGGER refuse_older_process BEFORE INSERT OR UPDATE OR DELETE ON dial_attempt
-    FOR EACH STATEMENT WHEN (current_setting('application_name') = 'ringoff') EXECUTE FUNCTION refuse_older_process();
+    FOR EACH STATEMENT WHEN (current_setting('application_name') ~ '^ringoff( |$)') EXECUTE FUNCTION refuse_older_process();
 DROP FUNCTION bound_table(text);
 DROP FUNCTION prove_bound(text);
 DROP FUNCTION partition_table(text);
