@@ -146,6 +146,7 @@ async def test_each_is_refused_by_its_name_and_changes_nothing(client: httpx2.As
     key_id = keys[0]["api_key_id"]
     ids = {"agent_id": tenant.agent_id, "trunk_id": tenant.trunk_id, "number_id": tenant.number_id, "kb_id": list_id}
     ids |= {"list_id": list_id, "campaign_id": list_id, "bulk_list_id": large_id, "termination_id": call_id}
+    ids |= {"erasure_id": call_id}
     ids |= {"number_pool_id": number_pool_id, "api_key_id": key_id, "mobile_number": "+14155550123", "call_id": call_id}
     checked, wrong = 0, []
     for case in cases(attacks(tenant, tenant, list_id, call_id, key_id)):

@@ -124,7 +124,9 @@ async def test_nothing_leaves_for_an_attempt_after_its_rescue(
     rings = scene.rings()
     for number in NUMBERS:
         assert rings[number] == (sent_before[number] if number in rescued else requests_of_each), number
-    assert {sent_before[number] for number in rescued} == {0 if gate in BEFORE_THE_SEND else 1}
+    sent = {sent_before[number] for number in rescued}
+    # Another batch may just have been claimed when this one stood still behind its request.
+    assert sent == {0} if gate in BEFORE_THE_SEND else 1 in sent and sent <= {0, 1}
     assert await broken_invariants(store) == []
 
 

@@ -42,7 +42,7 @@ async def test_an_outcome_against_an_order(database_dsn: str, way: str) -> None:
 @pytest.mark.parametrize("way", ["agent", "campaign", "calls", "numbers of a campaign, fence"])
 async def test_the_outcome_of_the_only_call_against_an_order(database_dsn: str, way: str) -> None:
     """While it is on the wire, there is nothing to terminate."""
-    await all_is_well(database_dsn, casts.outcome_against_order(way), count_of(way, 10, 17, 10), (FIRST,))
+    await all_is_well(database_dsn, casts.outcome_against_order(way), count_of(way, 20, 29, 17), (FIRST,))
 
 
 @pytest.mark.parametrize("way", ["campaign", "numbers, fence"])

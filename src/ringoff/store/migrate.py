@@ -134,12 +134,12 @@ async def _apply(connection: Connection, migration: Migration, wait: LockWait) -
     done_count = (await half_done(connection)).get(migration.version, 0)
     steps = migration.steps
     # On a database with nothing in it the steps take no time that anybody could wonder about.
-    tell = log.debug if await is_empty(connection) else log.info
+    is_new = await is_empty(connection)
     for number, step in enumerate(steps[done_count:], done_count + 1):
         if not await _do(connection, migration, step, number, wait):
             return False
-        if len(steps) > 1:
-            tell("migration step done", migration=migration.file_name, step=number, steps=len(steps))
+        if len(steps) > 1 and not is_new:
+            log.info("migration step done", migration=migration.file_name, step=number, steps=len(steps))
     return True
 
 
