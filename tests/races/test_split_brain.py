@@ -174,17 +174,27 @@ async def test_while_commits_are_not_confirmed_nothing_is_changed_and_the_refusa
         await asyncio.gather(watch, return_exceptions=True)
 
 
+@pytest.mark.parametrize("looks", ["before the promotion", "after it, and finds the new one at once"])
 async def test_a_silent_primary_is_left_for_the_promoted_standby_and_never_returned_to(
-    cast: Actors, replicated: ReplicatedPostgres
+    cast: Actors, replicated: ReplicatedPostgres, looks: str
 ) -> None:
     """The old one stands still with its connections open, like a host that fell off the net; then it comes back."""
     campaign_id = await cast.world.campaign(NUMBERS)
     old = replicated.primary
-    watch = asyncio.create_task(cast.store.watch(SystemClock()))
+    watching = asyncio.Event()
+
+    async def watched() -> None:
+        await watching.wait()
+        await cast.store.watch(SystemClock())
+
+    watch = asyncio.create_task(watched())
     try:
+        if looks == "before the promotion":
+            watching.set()
         old.pause()
         waiting = asyncio.create_task(cast.world.statuses())
         await asyncio.to_thread(replicated.promote)
+        watching.set()
         with pytest.raises(DatabaseUnavailable):
             async with asyncio.timeout(60):
                 await waiting

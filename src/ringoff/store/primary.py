@@ -229,6 +229,11 @@ class Primary:
         return len(others)
 
     @property
+    def latest(self) -> Incarnation | None:
+        """The one that this process follows; None before it has met one."""
+        return self._latest
+
+    @property
     def has_several_hosts(self) -> bool:
         return bool(self._hosts)
 

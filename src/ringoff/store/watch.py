@@ -50,6 +50,8 @@ class PrimaryWatch:
 
     async def _follow(self, session: Session) -> None:
         while True:
+            # Whoever connected last may have found a new primary by itself; what waits on the old one waits for nobody.
+            self._tell_cut(self._primary.cut(self._primary.latest), "another primary is followed")
             await self._mark(session)
             await self._clock.sleep(_EVERY_S)
 
@@ -93,6 +95,8 @@ class PrimaryWatch:
                 probe.terminate()
         if isinstance(failure, asyncpg.PostgresError):
             return  # somebody answers, if only to refuse
-        cut_count = self._primary.cut(keep)
+        self._tell_cut(self._primary.cut(keep), str(failure))
+
+    def _tell_cut(self, cut_count: int, reason: str) -> None:
         if cut_count:
-            log.warning("connections to a server that is gone were cut", connections=cut_count, reason=str(failure))
+            log.warning("connections to a server that is gone were cut", connections=cut_count, reason=reason)
