@@ -13,6 +13,7 @@ from ringoff.store.connection import Connection, row_count
 from ringoff.store.sql_loader import load
 
 _SQL = load("campaigns")
+_ANALYZE_FILLED = load("filled")["analyze"]
 _CLOCK_SQL = load("campaign_clock")
 _TALLIES = load("tallies")
 _COVERAGE = load("coverage")
@@ -53,7 +54,7 @@ class PostgresCampaigns:
         count = int(status.rsplit(" ", 1)[1])
         if count >= _ANALYZE_FROM:
             # Rows and statistics become visible together: a plan made for an empty table would read this one whole.
-            await self._connection.execute(_SQL["analyze"])
+            await self._connection.execute(_ANALYZE_FILLED)
         await self._connection.execute(_PUBLISH_STARTED, workspace_id, campaign_id)
         epoch = await self._connection.fetchval(_SQL["set_total_count"], workspace_id, campaign_id, count)
         await self._connection.execute(_TALLIES["add_registered"], workspace_id, campaign_id, epoch, count)
@@ -97,7 +98,7 @@ class PostgresCampaigns:
             await self._connection.execute(_SQL["register_terminated"], workspace_id, campaign_id, epoch, start_at)
         )
         if count >= _ANALYZE_FROM:
-            await self._connection.execute(_SQL["analyze"])
+            await self._connection.execute(_ANALYZE_FILLED)
         await self._connection.execute(_PUBLISH_STARTED, workspace_id, campaign_id)
         await self._connection.execute(_TALLIES["add_registered"], workspace_id, campaign_id, epoch, count)
         return count

@@ -43,7 +43,7 @@ _MARK = load("postgres")["mark"]
 
 
 class PostgresDispatch:
-    """Implements ``ports.DispatchStore`` on one open transaction."""
+    """Implements ``dispatch_ports.DispatchStore`` on one open transaction."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection

@@ -6,6 +6,7 @@ from ringoff.store.connection import Connection, row_count
 from ringoff.store.sql_loader import load
 
 _SQL = load("lists")
+_ANALYZE_FILLED = load("filled")["analyze"]
 _PUBLISH_STARTED = load("registrations")["publish_started"]
 
 _ANALYZE_FROM = 1_000
@@ -88,7 +89,7 @@ class PostgresLists:
     async def analyze(self, registered_count: int) -> None:
         if registered_count >= _ANALYZE_FROM:
             # Rows and statistics become visible together: a plan made for an empty table would read this one whole.
-            await self._connection.execute(_SQL["analyze"])
+            await self._connection.execute(_ANALYZE_FILLED)
 
     async def finish(self, claimed: ClaimedUpload, owner_id: OwnerId, verified: VerifiedUpload) -> bool:
         status = await self._connection.execute(

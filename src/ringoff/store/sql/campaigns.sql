@@ -13,22 +13,6 @@ JOIN contact t ON t.workspace_id = k.workspace_id AND t.campaign_id = k.campaign
 WHERE k.workspace_id = $1 AND k.campaign_id = $2
 ORDER BY t.contact_id
 
--- name: analyze
--- Only what this transaction has filled: of the partitions, that is the newest one.
-DO $analyze$
-DECLARE
-    filled regclass;
-BEGIN
-    FOR filled IN
-        SELECT s.relid FROM pg_stat_xact_user_tables s
-        WHERE s.n_tup_ins > 0
-          AND coalesce(pg_partition_root(s.relid), s.relid) IN ('call'::regclass, 'contact'::regclass)
-    LOOP
-        EXECUTE format('ANALYZE (SKIP_LOCKED) %s', filled);
-    END LOOP;
-END
-$analyze$
-
 -- name: set_total_count
 UPDATE campaign SET total_count = $3, is_tallied = true WHERE workspace_id = $1 AND campaign_id = $2
 RETURNING epoch

@@ -83,22 +83,6 @@ WITH slice AS MATERIALIZED (
 )
 SELECT count(*) AS registered_count, coalesce(max(s.contact_id), 0) AS last_contact_id FROM slice s
 
--- name: analyze
--- Only what this transaction has filled: of the partitions, that is the newest one.
-DO $analyze$
-DECLARE
-    filled regclass;
-BEGIN
-    FOR filled IN
-        SELECT s.relid FROM pg_stat_xact_user_tables s
-        WHERE s.n_tup_ins > 0
-          AND coalesce(pg_partition_root(s.relid), s.relid) IN ('call'::regclass, 'contact'::regclass)
-    LOOP
-        EXECUTE format('ANALYZE (SKIP_LOCKED) %s', filled);
-    END LOOP;
-END
-$analyze$
-
 -- name: finish
 -- After lock_shared('agent', …): an order for the agent finds the list still verified, or all of its calls. Orders for the campaign
 -- or for numbers need no lock here: epoch and uploaded_xid tell. A campaign that was terminated meanwhile stays so.
