@@ -124,6 +124,24 @@ async def test_a_stale_pid_file_that_names_a_living_stranger_does_not_prevent_th
     assert psutil.pid_exists(stranger)
 
 
+async def test_the_socket_lock_that_a_base_backup_brings_along_does_not_prevent_the_start(
+    postgres: EmbeddedPostgres, data_dir: Path
+) -> None:
+    lock = data_dir / "postgres" / ".s.PGSQL.5432.lock"
+    text = lock.read_text()
+    await postgres.stop()
+    assert not (data_dir / "postgres" / "postmaster.pid").exists()
+    # PostgreSQL believes a lock only of a process of its own user: here another cluster's.
+    other = EmbeddedPostgres(data_dir / "other", settings=SMALL)
+    await other.start()
+    try:
+        lock.write_text(text.replace(text.splitlines()[0], str(other.postmaster_pid), 1))
+        await postgres.start()
+        assert postgres.postmaster_pid not in (None, other.postmaster_pid)
+    finally:
+        await other.stop()
+
+
 async def test_a_directory_of_another_major_version_is_refused_by_name(data_dir: Path) -> None:
     (data_dir / "postgres").mkdir()
     (data_dir / "postgres" / "PG_VERSION").write_text("13\n")

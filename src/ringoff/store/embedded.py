@@ -230,10 +230,11 @@ class EmbeddedPostgres:
         """Wait for the children of a killed postmaster, which hold its shared memory until they have noticed.
 
         PostgreSQL takes a lock file for stale only if no process has the number in it. But that may be a zombie, or
-        after a reboot or in a new container another program: with nobody left in the directory it is stale.
+        after a reboot, in a new container or in a base backup another program: with nobody left in the directory it
+        is stale.
         """
-        lines = self._pid_file_lines()
-        if not lines:
+        locks = self._lock_files()
+        if not locks:
             return
         directory = str(self._cluster_dir)
         lingering = [process for process in psutil.process_iter(["cwd"]) if process.info["cwd"] == directory]
@@ -241,10 +242,19 @@ class EmbeddedPostgres:
         if alive:
             pids = ", ".join(str(process.pid) for process in alive)
             raise DatabaseUnavailable(f"processes of an earlier PostgreSQL still run in {directory}: {pids}")
-        if lines[0].isdigit() and psutil.pid_exists(int(lines[0])):
-            (self._cluster_dir / _PID_FILE).unlink(missing_ok=True)
-            if len(lines) >= 5:
-                (Path(lines[4]) / f".s.PGSQL.{lines[3]}.lock").unlink(missing_ok=True)
+        for path in locks:
+            if _names_a_process(path):
+                path.unlink(missing_ok=True)
+
+    def _lock_files(self) -> list[Path]:
+        """Those of the directory and of its sockets; a base backup brings along the socket's, but not the first."""
+        lines = self._pid_file_lines()
+        elsewhere = [Path(lines[4]) / f".s.PGSQL.{lines[3]}.lock"] if len(lines) >= 5 else []
+        return [
+            *([self._cluster_dir / _PID_FILE] if lines else []),
+            *self._cluster_dir.glob(".s.PGSQL.*.lock"),
+            *elsewhere,
+        ]
 
     def _claim_socket_dir(self, socket_dir: Path) -> None:
         """For deep data directories: a socket path has 107 bytes at most, so it lives in the temporary directory."""
@@ -302,3 +312,12 @@ def _is_alone_on(file: IO[bytes]) -> bool:
     except BlockingIOError:
         return False
     return True
+
+
+def _names_a_process(lock_path: Path) -> bool:
+    """Whether any process, a zombie or a stranger too, has the number in the lock file's first line."""
+    try:
+        first = lock_path.read_text().partition("\n")[0]
+    except OSError:
+        return False
+    return first.isdigit() and psutil.pid_exists(int(first))
