@@ -6,6 +6,7 @@ import httpx2
 import pytest
 
 from ringoff.api.app import ApiLimits, create_app
+from ringoff.api.heavy_requests import HeavyRequests
 from ringoff.dashboard.live import Broadcaster
 from ringoff.dashboard.pages import dashboard_routes
 from ringoff.store.postgres import PostgresStore
@@ -17,11 +18,23 @@ LIMITS = ApiLimits(json_bytes_max=64 * 1024, csv_bytes_max=256 * 1024, form_fiel
 
 
 @pytest.fixture
-async def browser(store: PostgresStore) -> AsyncIterator[httpx2.AsyncClient]:
+def heavy() -> HeavyRequests:
+    """One place for each workspace, and nobody waits for it."""
+    return HeavyRequests(count_max=1, wait_s=0)
+
+
+@pytest.fixture
+async def browser(store: PostgresStore, heavy: HeavyRequests) -> AsyncIterator[httpx2.AsyncClient]:
     """Keeps cookies, follows no redirect."""
     clock = VirtualClock()
     live = Broadcaster(clock)
-    app = create_app(store=store, clock=clock, limits=LIMITS, pages=lambda services: dashboard_routes(services, live))
+    app = create_app(
+        store=store,
+        clock=clock,
+        limits=LIMITS,
+        pages=lambda services: dashboard_routes(services, live),
+        heavy_requests=heavy,
+    )
     async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://ringoff.test") as connected:
         yield connected
 

@@ -64,6 +64,7 @@ async def list_page(visit: Visit) -> Response:
 @PAGES.get("/receipts/{termination_id:uuid}.json")
 async def receipt_json(visit: Visit) -> Response:
     """The API's answer with all calls that it covers on its one page, for an auditor's own programs."""
+    await visit.take_place()
     receipt = await receipts.receipt(visit.store, visit.principal, _path_id(visit))
     pages = receipts.every_covered_call(visit.store, visit.principal, receipt.termination_id)
     return _attached(visit, _json(receipt, pages), "json", "application/json")
@@ -72,6 +73,7 @@ async def receipt_json(visit: Visit) -> Response:
 @PAGES.get("/receipts/{termination_id:uuid}.csv")
 async def receipt_csv(visit: Visit) -> Response:
     """The calls that it covers, of which no cell is a formula."""
+    await visit.take_place()
     pages = receipts.every_covered_call(visit.store, visit.principal, _path_id(visit))
     return _attached(visit, covered_lines(await anext(pages), pages), "csv", "text/csv")
 

@@ -106,6 +106,7 @@ async def import_file(visit: Visit) -> Response:
         texts, file = form_texts(multipart, "file")
         visit.require_csrf(texts.pop(CSRF_FIELD, ""))
         form = _csv_form(texts)
+        await visit.take_place()
         report, added_count = await _imported(visit, texts, file)
     except RingoffError as error:
         # Without its token the form was not ours: that is no mistake to be corrected in it.

@@ -1,6 +1,7 @@
 """The dashboard's routes: whoever is not signed in is sent to sign in, and every mistake is a page that says so."""
 
 from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from typing import TypeVar
 from urllib.parse import quote
@@ -53,10 +54,11 @@ class PageEndpoint:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         scope[PATH_TEMPLATE] = self._path
-        response = await self._respond(Request(scope, receive))
-        await response(scope, receive, send)
+        async with AsyncExitStack() as held:
+            response = await self._respond(Request(scope, receive), held)
+            await response(scope, receive, send)
 
-    async def _respond(self, request: Request) -> Response:
+    async def _respond(self, request: Request, held: AsyncExitStack) -> Response:
         page = self._by_method.get("GET" if request.method == "HEAD" else request.method)
         if page is None:
             allowed = ", ".join(sorted(self._by_method))
@@ -69,7 +71,7 @@ class PageEndpoint:
             session = await sessions.session_of(self._dashboard.services.store, token)
             if session is None:
                 return signed_out(request)
-            visit = Visit(self._dashboard, request, session, token)
+            visit = Visit(self._dashboard, request, session, token, held)
             return await page(visit)
         except RingoffError as error:
             return _complaint(self._dashboard, visit, status_of(error), located(error))

@@ -23,7 +23,7 @@ from ringoff.dashboard import upload_form
 from ringoff.dashboard.table import PageTable, status_of
 from ringoff.dashboard.upload_form import COLUMN_FIELD, FIELDS_MAX, UploadForm
 from ringoff.dashboard.visit import CSRF_FIELD, Visit
-from ringoff.domain.errors import InvalidInput, RingoffError
+from ringoff.domain.errors import Busy, InvalidInput, RingoffError
 from ringoff.domain.identifiers import AgentId, CampaignId
 from ringoff.operations import agents
 from ringoff.operations.csv_columns import ALWAYS_THERE
@@ -56,6 +56,7 @@ async def form_page(visit: Visit) -> Response:
 async def preview_part(visit: Visit) -> Response:
     """The preview for a page that keeps its file; asked for by a script."""
     async with _received(visit) as (given, file):
+        await visit.take_place()
         form, preview = await _previewed(visit, given, file)
     return visit.show("upload_preview.html", form=form, preview=preview, **_FIXED)
 
@@ -64,6 +65,11 @@ async def preview_part(visit: Visit) -> Response:
 async def preview_or_store(visit: Visit) -> Response:
     """The preview; for what was previewed already, and is the same still, a draft."""
     async with _received(visit) as (given, file):
+        try:
+            await visit.take_place()
+        except Busy as error:
+            unseen = Preview((), ALWAYS_THERE, None, [located(error)])
+            return await _show(visit, replace(given, previewed="", row_count=""), unseen, status=status_of(error))
         if not given.previewed:
             return await _show_preview(visit, given, file)
         is_same = await asyncio.to_thread(upload_form.mark_of, given, file.file) == given.previewed

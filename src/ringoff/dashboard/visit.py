@@ -3,6 +3,7 @@
 import hashlib
 import hmac
 from collections.abc import Mapping, Sequence
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -70,11 +71,14 @@ class Fields:
 class Visit:
     """One request, after its session was found."""
 
-    def __init__(self, dashboard: Dashboard, request: Request, session: Session, token: str) -> None:
+    def __init__(
+        self, dashboard: Dashboard, request: Request, session: Session, token: str, held: AsyncExitStack
+    ) -> None:
         self.dashboard = dashboard
         self.request = request
         self.session = session
         self.seal = NumberSeal(token)
+        self._held = held
         self._csrf = csrf_of(token)
 
     @property
@@ -111,6 +115,10 @@ class Visit:
     def go(self, path: str) -> Response:
         """See there what came of it."""
         return RedirectResponse(path, 303, headers={"Cache-Control": "no-store"})
+
+    async def take_place(self) -> None:
+        """For an upload or an export, until its answer has been sent; ``Busy`` when the workspace has too many."""
+        await self._held.enter_async_context(self.dashboard.services.heavy_requests.place(self.principal.workspace_id))
 
     async def fields(self) -> Fields:
         """The form of a POST; refused unless a page of this session has made it."""
