@@ -1,6 +1,7 @@
 """The dial rate of 1, 2 and 4 dispatcher processes on one PostgreSQL, side by side, and whose processor time it was."""
 
 import asyncio
+import statistics
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -76,12 +77,24 @@ async def measure(run: Run, say: Say) -> list[Verdict]:
             for share in [*([SHARE] if why is None else []), None]:
                 on = "one trunk" if trunks == 1 else f"a trunk for each of {_CAMPAIGNS} campaigns"
                 say(f"{on}, " + ("as much processor as there is:" if share is None else f"{share:.0%} of a core each:"))
-                readings = [await bench.window(count, trunks, share) for count in run.sizes.dispatchers]
-                for reading in readings:
-                    say(f"  {reading}")
+                # In turn, and the median of each: a slice that meets the other's period differs from run to run.
+                rounds = [
+                    [await bench.window(count, trunks, share) for count in run.sizes.dispatchers]
+                    for _round in range(1 if share is None else run.sizes.dispatcher_rounds)
+                ]
+                readings = [_median(of_one_count) for of_one_count in zip(*rounds, strict=True)]
+                for reading, of_one_count in zip(readings, zip(*rounds, strict=True), strict=True):
+                    rates = ", ".join(f"{each.dials_per_s:,.0f}" for each in of_one_count)
+                    say(f"  {reading}" + (f" (median of {rates})" if len(rounds) > 1 else ""))
                 if share is not None:
                     verdicts.append(_verdict(on, readings))
     return verdicts
+
+
+def _median(readings: Sequence[Reading]) -> Reading:
+    """The reading whose rate is the median: all its figures are of one window."""
+    middle = statistics.median_low(reading.dials_per_s for reading in readings)
+    return next(reading for reading in readings if reading.dials_per_s == middle)
 
 
 def _verdict(on: str, readings: Sequence[Reading]) -> Verdict:

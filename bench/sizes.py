@@ -66,9 +66,11 @@ class Sizes:
     pace_window_s: float = 10.0
     dispatchers: tuple[int, ...] = (1, 2, 4)
     dispatcher_trunks: tuple[int, ...] = (1, 4)
-    dispatcher_rows: int = 80_000
+    dispatcher_rows: int = 120_000
     """Before each window; more than can be dialled in it."""
     dispatcher_window_s: float = 8.0
+    dispatcher_rounds: int = 3
+    """Each number of dispatchers so many times, by turns."""
     soak_s: float = 600.0
     soak_every_s: float = 10.0
     soak_rows: int = 100_000
@@ -131,6 +133,7 @@ QUICK = Sizes(
     dispatchers=(1, 2),
     dispatcher_trunks=(4,),
     dispatcher_rows=12_000,
+    dispatcher_rounds=1,
     dispatcher_window_s=0.3,
     soak_s=1.2,
     soak_every_s=0.3,
