@@ -13,6 +13,7 @@ from ringoff.observability.invariants import broken_invariants
 from ringoff.store.cluster import Translated, has_foreign_ids, is_foreign, settle_in
 from ringoff.store.postgres import PostgresStore, connect_once
 from tests.races.conftest import Actors
+from tests.races.test_erasures import carry_out, end_all, order
 from tests.support import large_lists
 from tests.support.restored import grow_old, restored
 from tests.support.world import World
@@ -122,6 +123,26 @@ async def test_a_list_that_was_being_verified_keeps_its_place_among_the_orders(
                 (before, OTHER, "registered"),
                 (after, LISTED, "registered"),
             }
+
+
+async def test_a_waiting_erasure_goes_on_and_ends_no_later_call(actors: Actors, database_dsn: str) -> None:
+    """A call was on the wire at the order, another came between it and the dump, a third is new in the copy."""
+    await grow_old(database_dsn)
+    ended = await actors.world.individual_call(MANY)
+    await actors.dial_all()
+    pending = await actors.world.individual_call(MANY)
+    ordered = await order(actors, MANY, suppress=False)
+    between = await actors.world.individual_call(MANY)
+    await end_all(actors)
+    async with restored(database_dsn) as dsn, settled_in(dsn) as translated:
+        assert translated is not None
+        async with opened(dsn, actors.world) as copy:
+            new = await copy.world.individual_call(MANY)
+            await carry_out(copy, ordered.erasure_id)
+            statuses = await copy.world.statuses()
+            assert [statuses[call_id] for call_id in (between, new)] == [REGISTERED, REGISTERED]
+            assert [statuses[call_id][0] for call_id in (ended, pending)] == ["completed", "cancelled"]
+            assert await copy.world.count("SELECT count(*) FROM call WHERE called_number = 'erased'") == 2
 
 
 async def test_more_orders_than_a_new_cluster_has_ids(actors: Actors, database_dsn: str) -> None:

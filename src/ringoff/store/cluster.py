@@ -22,6 +22,8 @@ _THIS_CLUSTER, _IS_REMEMBERED, _REMEMBER_IN = _SQL["this_cluster"], _SQL["is_rem
 _REMEMBERED, _REMEMBER, _ONE_AT_A_TIME = _SQL["remembered"], _SQL["remember"], _SQL["one_at_a_time"]
 _HAS_FOREIGN_IDS, _KEEP_WRITERS_OUT = _SQL["has_foreign_ids"], _SQL["keep_writers_out"]
 _IDS_MISSING, _USE_UP_AN_ID, _TRANSLATE = _SQL["ids_missing"], _SQL["use_up_an_id"], _SQL["translate"]
+_HAS_ERASURES, _KEEP_ERASURES_OUT = _SQL["has_erasures"], _SQL["keep_erasures_out"]
+_CALLS_AFTER_ERASURES, _TRANSLATE_ERASURES = _SQL["calls_after_erasures"], _SQL["translate_erasures"]
 _LAST_WORDS = _SQL["last_words"]
 
 # Every version of Ringoff uses the same one: "cluster" read as a number.
@@ -88,8 +90,7 @@ async def settle_in(connection: Connection, *, lock_wait_ms: int = 10_000) -> Tr
                 return None
             translated = None
             if remembered is not None or await connection.fetchval(_HAS_FOREIGN_IDS):
-                await connection.execute(_KEEP_WRITERS_OUT)
-                translated = Translated(**await connection.fetchrow(_TRANSLATE))  # type: ignore[arg-type]
+                translated = await _translate(connection)
             await _remember(connection, here)
     except (asyncpg.LockNotAvailableError, asyncpg.DeadlockDetectedError) as error:
         raise MigrationRefused(
@@ -103,6 +104,21 @@ async def settle_in(connection: Connection, *, lock_wait_ms: int = 10_000) -> Tr
             fences=translated.fence_count,
         )
     return translated
+
+
+async def _translate(connection: Connection) -> Translated:
+    await connection.execute(_KEEP_WRITERS_OUT)
+    has_erasures = await connection.fetchval(_HAS_ERASURES)
+    later: list[asyncpg.Record] = []
+    if has_erasures:
+        await connection.execute(_KEEP_ERASURES_OUT)
+        later = await connection.fetch(_CALLS_AFTER_ERASURES)
+    row = dict(await connection.fetchrow(_TRANSLATE) or {})
+    last_id = row.pop("last_id")
+    if has_erasures:
+        of, ids = [call["workspace_id"] for call in later], [call["call_id"] for call in later]
+        await connection.execute(_TRANSLATE_ERASURES, last_id, of, ids)
+    return Translated(**row)
 
 
 async def last_words(connection: Connection) -> LastWords:

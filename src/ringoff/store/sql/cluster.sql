@@ -52,8 +52,8 @@ SELECT
 LOCK TABLE call, list_upload, number_fence IN SHARE ROW EXCLUSIVE MODE;
 
 -- name: ids_missing
--- The translation counts from 3, the first ordinary id, and needs one id more than there are different snapshots.
-SELECT count(DISTINCT f.registered_in::text) + 4 - pg_snapshot_xmin(pg_current_snapshot())::text::bigint FROM number_fence f;
+-- The translation counts from 3, the first ordinary id, and needs two ids more than there are different snapshots.
+SELECT count(DISTINCT f.registered_in::text) + 5 - pg_snapshot_xmin(pg_current_snapshot())::text::bigint FROM number_fence f;
 
 -- name: use_up_an_id
 SELECT pg_current_xact_id();
@@ -104,4 +104,34 @@ WITH place AS MATERIALIZED (
 SELECT
     (SELECT count(*) FROM calls) AS call_count,
     (SELECT count(*) FROM lists) AS list_count,
-    (SELECT count(*) FROM fences) AS fence_count;
+    (SELECT count(*) FROM fences) AS fence_count,
+    (SELECT b.no + 2 FROM behind b) AS last_id;
+
+-- name: has_erasures
+SELECT to_regclass('erasure') IS NOT NULL;
+
+-- name: keep_erasures_out
+LOCK TABLE erasure IN SHARE ROW EXCLUSIVE MODE;
+
+-- name: calls_after_erasures
+-- Before anything is translated: what was registered after the last order to erase its number, and is not of that erasure.
+SELECT c.workspace_id, c.call_id
+FROM (
+    SELECT e.workspace_id, n.called_number, max(e.ordered_xid) AS ordered_xid
+    FROM erasure e CROSS JOIN LATERAL unnest(e.numbers) AS n (called_number)
+    WHERE e.state = 'waiting'
+    GROUP BY e.workspace_id, n.called_number
+) o
+JOIN call c ON c.workspace_id = o.workspace_id AND c.called_number = o.called_number
+WHERE c.status IN ('registered', 'retry', 'ongoing') AND c.registered_xid >= o.ordered_xid;
+
+-- name: translate_erasures
+-- After all else: an erasure comes after every call, but after none of those. What an order on numbers covers stays covered, its id
+-- is smaller.
+WITH later AS (
+    UPDATE call c
+    SET registered_xid = ($1::bigint + 1)::text::xid8
+    FROM unnest($2::uuid[], $3::uuid[]) AS l (workspace_id, call_id)
+    WHERE c.workspace_id = l.workspace_id AND c.call_id = l.call_id AND c.registered_xid = $1::bigint::text::xid8
+)
+UPDATE erasure SET ordered_xid = ($1::bigint + 1)::text::xid8 WHERE state = 'waiting';
