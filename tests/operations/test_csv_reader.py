@@ -2,8 +2,12 @@
 
 import csv
 import io
+import subprocess
+import sys
+from pathlib import Path
 from uuid import UUID
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -260,3 +264,33 @@ def test_no_bytes_whatever_break_the_reader(content: bytes) -> None:
     for prefix in (b"", HEADER, HEADER + GOOD_ROW):
         report, rows = read(prefix + content, remove_invalid_rows=True)
         assert not report.ok or len(rows) == report.valid_rows > 0
+
+
+@pytest.mark.parametrize("refusal", ["PermissionError", "OSError"])
+def test_a_reader_that_may_not_be_nicer_reads_all_the_same(refusal: str, tmp_path: Path) -> None:
+    """As under a filter of system calls: systemd's ``@resources``, seccomp of a container."""
+    program = f"""
+import os, sys
+
+def refused(by):
+    raise {refusal}(1, "Operation not permitted")
+
+os.nice = refused
+from ringoff.operations.csv_reader import main
+sys.exit(main(sys.argv[1:]))
+"""
+    options = ReadOptions(
+        workspace_id=WORKSPACE, campaign_id=CAMPAIGN, variables_map={}, country_code="US", remove_invalid_rows=False
+    )
+    path = tmp_path / "list.csv"
+    path.write_bytes(b"Mobile Number\n+14155550101\n")
+    with path.open("rb") as file:
+        done = subprocess.run(
+            [sys.executable, "-c", program, msgspec.json.encode(options).decode()],
+            stdin=file,
+            capture_output=True,
+            check=False,
+            timeout=60,
+        )
+    assert done.returncode == 0, done.stderr
+    assert msgspec.json.decode(done.stderr)["valid_rows"] == 1

@@ -11,6 +11,7 @@ import os
 import signal
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from struct import Struct
 from typing import Any, BinaryIO, Final, TextIO
 
@@ -253,7 +254,8 @@ def encode_report(report: ReadReport) -> bytes:
 def main(arguments: list[str]) -> int:
     # Ctrl-C goes to the whole process group: the parent decides, and its end closes our pipe.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    os.nice(_NICENESS)
+    with suppress(OSError):  # where a sandbox forbids it, it is as nice as its parent
+        os.nice(_NICENESS)
     gc.disable()  # Rows make no cycles, and this process ends with its file.
     options = msgspec.json.decode(arguments[0], type=ReadOptions)
     try:
