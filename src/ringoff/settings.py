@@ -133,6 +133,7 @@ class Settings:
     originate_timeout_ms: int = _setting(1_000, _whole(50, 60_000))
     poll_s: float = _setting(1.0, _real(0.01, 60))
     drain_s: float = _setting(5.0, _real(0, 3_600))
+    drain_notice_s: float = _setting(0.0, _real(0, 300))
     ring_timeout_s: float = _setting(60.0, _real(5, 180))
     silence_timeout_s: float = _setting(40.0, _real(5, 300))
     sweep_batch_max: int = _setting(5_000, _whole(1, 100_000))

@@ -61,7 +61,7 @@ async def run_up(settings: Settings, *, demo: bool, say: Say) -> None:
 
 
 async def run_serve(settings: Settings, *, say: Say) -> None:
-    """The API and the dashboard, until a signal; requests in flight and streams end within ``drain_s``."""
+    """The API and the dashboard, until a signal and ``drain_notice_s``; requests in flight end within ``drain_s``."""
     with bound_socket(settings.host, settings.port) as listening:
         async with running_process(settings, say) as process, process.opened_store() as opened:
             await _first_key(process, opened.store)
@@ -73,6 +73,8 @@ async def run_serve(settings: Settings, *, say: Say) -> None:
                 await server.accepting.wait()
                 process.ready(f"ringoff serve ready url={url_of(listening)}")
                 await process.stopping.wait()
+                # Not ready, and still there: whoever sends requests here must be able to see that before it is refused.
+                await asyncio.sleep(settings.drain_notice_s)
                 server.should_exit = True
                 live.close()
 

@@ -159,3 +159,28 @@ def test_a_dispatcher_drains_unready_and_a_second_signal_cuts_it_short(data_dir:
         assert json.loads(wire.read_text().splitlines()[0])["called_number"] == "+12025550001"
         serve.send_signal(signal.SIGTERM)
         assert serve.wait() == 0
+
+
+@pytest.mark.slow
+def test_a_server_that_stops_says_so_before_it_refuses_connections(data_dir: Path, tmp_path: Path) -> None:
+    settings = {"drain_notice_s": "300", "metrics_port": "0"}
+    serving = running(
+        "ringoff serve ready", tmp_path / "serve", "serve", "--data-dir", str(data_dir), "--port", "0", **settings
+    )
+    with serving as (serve, lines):
+        url, headers = said(lines, "ringoff serve ready url"), {"X-API-KEY": said(lines, "ringoff api_key")}
+        serve.send_signal(signal.SIGTERM)
+        for probed in (url + "/readyz", said(lines, "ringoff metrics url")):
+            until(lambda probed=probed: readiness(probed) == (503, "not_ready"), "it is not ready")  # type: ignore[misc]
+        # Each on a connection of its own, and an order too: nobody who is still sent here may be refused.
+        assert httpx2.get(url + "/livez", trust_env=False).status_code == 200
+        ended = httpx2.patch(
+            url + "/ca/api/v0/campaign/terminate",
+            json={"mobile_numbers": ["+12025550001"]},
+            headers=headers,
+            trust_env=False,
+        )
+        assert (ended.status_code, "detail" in ended.json()) == (400, True), "there is nothing to end, and it says so"
+        assert serve.poll() is None
+        serve.send_signal(signal.SIGTERM)
+        assert serve.wait() == 1

@@ -106,7 +106,15 @@ def test_every_role_runs_twice() -> None:
 
 @pytest.mark.parametrize("name", EVERY_DEPLOYMENT)
 def test_a_stop_leaves_time_for_the_drain(name: str) -> None:
-    assert pod_templates()[name]["spec"]["terminationGracePeriodSeconds"] > drain_s(environment(name)) + 10
+    before = container(name).get("lifecycle", {}).get("preStop", {}).get("exec", {}).get("command", ["sleep", "0"])
+    assert before[0] == "sleep"
+    needed = int(before[1]) + drain_s(environment(name)) + 10
+    assert pod_templates()[name]["spec"]["terminationGracePeriodSeconds"] > needed
+
+
+def test_who_takes_requests_answers_until_nobody_sends_any() -> None:
+    """A pod is told to end at the same moment as the nodes are told to leave it out."""
+    assert int(container("ringoff-serve")["lifecycle"]["preStop"]["exec"]["command"][1]) >= 5
 
 
 @pytest.mark.parametrize("name", EVERY_DEPLOYMENT)
