@@ -1,12 +1,19 @@
 """Among the hosts of a URL the latest primary is found, whatever the others do."""
 
 import asyncio
-from collections.abc import Iterator
+import os
+import shutil
+import signal
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from contextlib import suppress
+from pathlib import Path
 
 import asyncpg
 import pytest
 
 from ringoff.domain.errors import DatabaseUnavailable, InvalidInput
+from ringoff.store.embedded import EmbeddedPostgres
 from ringoff.store.hosts import Host, hosts_of
 from ringoff.store.primary import Primary
 from tests.support.replicated import ReplicatedPostgres, loopback_places
@@ -18,6 +25,16 @@ FIVE_TIMES = range(5)
 def replicated() -> Iterator[ReplicatedPostgres]:
     with ReplicatedPostgres(*loopback_places()) as database:
         yield database
+
+
+@pytest.fixture
+async def embedded() -> AsyncIterator[EmbeddedPostgres]:
+    directory = Path(tempfile.mkdtemp(prefix="ringoff-primary-"))
+    postgres = EmbeddedPostgres(directory, settings={"shared_buffers": "16MB"})
+    await postgres.start()
+    yield postgres
+    await postgres.stop()
+    shutil.rmtree(directory, ignore_errors=True)
 
 
 @pytest.mark.parametrize(
@@ -95,6 +112,27 @@ async def test_a_primary_that_was_replaced_is_refused_even_if_nobody_else_answer
     replicated.primary.kill()
     with pytest.raises(DatabaseUnavailable, match="timeline 2 has replaced it"):
         await primary.connect({})
+
+
+async def test_a_server_that_lost_all_its_sessions_in_a_crash_is_another_one(embedded: EmbeddedPostgres) -> None:
+    """A backend that is killed takes all others and their locks along, while the postmaster lives on."""
+    primary = Primary(embedded.dsn)
+    before, other = await primary.connect({}), await primary.connect({})
+    assert before.incarnation == other.incarnation
+    os.kill(other.backend_pid, signal.SIGKILL)
+    with pytest.raises((asyncpg.PostgresError, asyncpg.InterfaceError, OSError)):
+        while True:
+            await before.fetchval("SELECT pg_sleep(0.01)")
+    async with asyncio.timeout(60):
+        while True:
+            with suppress(asyncpg.PostgresError, asyncpg.InterfaceError, OSError, DatabaseUnavailable):
+                after = await primary.connect({})
+                break
+            await asyncio.sleep(0.01)
+    assert await after.fetchval("SELECT pg_postmaster_start_time()::text") in after.incarnation.started_at
+    assert after.incarnation.timeline == before.incarnation.timeline
+    assert after.incarnation != before.incarnation, "whoever acknowledges waits until no permit of before can be used"
+    after.terminate()
 
 
 async def test_a_role_cannot_lower_what_an_acknowledgement_rests_on(replicated: ReplicatedPostgres) -> None:

@@ -15,7 +15,9 @@ FROM (SELECT c.given, c.given NOT IN ('on', 'remote_apply') AS is_raised FROM cu
 SELECT
     pg_is_in_recovery() AS is_standby,
     pg_backend_pid() AS backend_pid,
-    pg_postmaster_start_time()::text AS started_at,
+    -- A crash of one backend takes all sessions and their locks with it, under a postmaster that lives on: the recovery resets
+    -- these statistics. Whoever resets them by hand has everybody rest for the quiet time, no more.
+    pg_postmaster_start_time()::text || ' ' || coalesce((SELECT w.stats_reset::text FROM pg_stat_wal w), '') AS started_at,
     clock_timestamp() AS now;
 
 -- name: timeline
