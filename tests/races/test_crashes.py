@@ -358,3 +358,19 @@ async def test_an_order_does_not_queue_behind_busy_requests(actors: Actors, data
         await terminate(store, actors.world.principal, Selector(campaign_id=campaign_id))
     assert set((await actors.world.statuses()).values()) == {CANCELLED}
     await store.close()
+
+
+async def test_a_stop_does_not_wait_for_ever_for_a_batch_that_cannot_end(actors: Actors) -> None:
+    """A database that confirms no commit holds it between claim and wire; nothing of it is dialled afterwards."""
+    await actors.world.campaign([FIRST])
+    actors.gates.hold("permit.before")
+    supervisor = actors.another_process()
+    running = asyncio.create_task(supervisor.run())
+    await actors.gates.reached("permit.before")
+    supervisor.stop()
+    async with asyncio.timeout(20):
+        while not running.done():
+            await actors.clock.advance(0.5)
+            await asyncio.sleep(0)
+    await running
+    assert actors.dialled == []

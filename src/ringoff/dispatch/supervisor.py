@@ -186,12 +186,23 @@ class Supervisor:
                 dispatching = tasks.create_task(self._kept("dispatcher", self.dispatcher.run))
                 await self._stop.wait()
                 self.dispatcher.stop()
-                await dispatching
+                await self._let_go(dispatching)
                 await self._drain()
                 for loop in loops:
                     loop.cancel()
         finally:
             await self._driver.stop()
+
+    async def _let_go(self, dispatching: "asyncio.Task[None]") -> None:
+        """Until no batch is between its claim and the wire; a database that confirms no commit may hold it for ever."""
+        limits = self._limits
+        longest_s = max(limits.drain_s, limits.originate_timeout_ms / 1_000 + limits.permit_grace_s)
+        give_up_at = self._clock.monotonic() + longest_s
+        while not dispatching.done() and self._clock.monotonic() < give_up_at:
+            await self._clock.sleep(0.02)
+        if not dispatching.done():
+            log.warning("stopped with batches between claim and wire: their leases run out")
+            dispatching.cancel()
 
     async def _drain(self) -> None:
         """Let attempts on the wire end by themselves for ``drain_s``; the rest is left to its leases."""
