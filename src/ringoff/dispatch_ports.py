@@ -10,6 +10,7 @@ from ringoff.domain.attempt_records import (
     DialWork,
     ExpiredAttempt,
     PaceState,
+    Reconciled,
     SettledCall,
     SettleEntry,
     WantedRelease,
@@ -105,8 +106,8 @@ class DispatchStore(Protocol):
     async def expired(self, count_max: int) -> Sequence[ExpiredAttempt]:
         """Attempts whose lease ran out: candidates, read without a lock."""
 
-    async def reconcile(self, attempts: Sequence[ExpiredAttempt]) -> Sequence[SettledCall]:
-        """Apply the crash rules to those that are still expired once locked."""
+    async def reconcile(self, attempts: Sequence[ExpiredAttempt]) -> Reconciled:
+        """Apply the crash rules to those that are still expired once locked, by the lease that was seen."""
 
     async def slow_trunk(self, workspace_id: WorkspaceId, trunk_id: TrunkId, hold_s: float) -> None:
         """Halve the trunk's present pace, unless that was done less than ``hold_s`` ago."""

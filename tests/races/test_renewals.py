@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+from ringoff.dispatch.limits import DispatchLimits
 from ringoff.domain.release_cause import Disposition
 from ringoff.observability.invariants import broken_invariants
 from tests.races.conftest import Actors
@@ -39,7 +40,63 @@ async def test_a_renewal_before_the_rescue_judges_keeps_the_attempts(actors: Act
     await rescue
     assert await states(actors) == {"originated"}
     assert set((await actors.world.statuses()).values()) == {("ongoing", "ACCEPTED")}
+    assert actors.carrier.adopted == [], "its process lives, and somebody talks: the carrier is not told to end it"
+    assert actors.carrier.released == []
     assert await actors.another_process().rescuer.rescue() == 0
+
+
+@pytest.mark.parametrize("lease_s", [15.0, 0.05])
+async def test_a_renewal_whose_commit_waits_says_that_the_process_lives(actors: Actors, lease_s: float) -> None:
+    """For a standby, or a disk: perhaps for longer than the lease, which is then over when it is written."""
+    await actors.world.campaign([FIRST])
+    await actors.dial_all()
+    await expire_leases(actors)
+    held = [(actors.world.workspace_id, each.claimed.key) for each in actors.supervisor.settler.live.values()]
+    async with actors.store.dispatch_transaction() as tx:
+        await tx.dispatch.renew_leases(actors.supervisor.owner_id, held, lease_s)
+        rescue = asyncio.create_task(actors.another_process().rescuer.rescue())
+        await actors.waits_for_a_lock(rescue)
+        if lease_s < 1:
+            await tx.connection.execute("SELECT pg_sleep(0.1)")
+    await rescue
+    assert await states(actors) == {"originated"}
+    assert actors.carrier.released == []
+
+
+async def test_a_lease_that_ran_out_is_watched_before_its_attempt_is_closed(actors: Actors) -> None:
+    """The living renew within that time, also if what they write is over already: its end has moved."""
+    await actors.world.campaign([FIRST, SECOND])
+    await actors.dial_all()
+    rescuer = actors.another_process().rescuer
+    await expire_leases(actors)
+    assert await rescuer.rescue(2.0) == 0
+    await actors.clock.advance(1.9)
+    assert await rescuer.rescue(2.0) == 0
+    await expire_leases(actors)
+    await actors.clock.advance(0.2)
+    assert await rescuer.rescue(2.0) == 0, "each lease has moved since"
+    assert await states(actors) == {"originated"}
+    await actors.clock.advance(2.1)
+    assert await rescuer.rescue(2.0) == 2
+    assert await states(actors) == {"indeterminate"}
+
+
+async def test_a_rescuer_that_has_just_begun_gives_the_living_longer(actors: Actors) -> None:
+    """Perhaps it began in the middle of an outage that it has not seen."""
+    await actors.world.campaign([FIRST])
+    await actors.dial_all()
+    await expire_leases(actors)
+    limits = DispatchLimits()
+    watching = asyncio.create_task(actors.another_process().rescuer.run())
+    try:
+        for _half_second in range(round(2 * (limits.rescue_patience_s + limits.lease_s / 3)) - 1):
+            await actors.clock.advance(0.5)
+            assert await states(actors) == {"originated"}
+        async with asyncio.timeout(20):
+            while await states(actors) == {"originated"}:
+                await actors.clock.advance(0.5)
+    finally:
+        watching.cancel()
 
 
 async def test_a_renewal_beside_a_rescue_that_has_judged_revives_nothing(actors: Actors) -> None:

@@ -41,6 +41,11 @@ class DispatchLimits:
     tell_trunks_timeout_s: float = 10.0
     sweep_batch_max: int = 5_000
     rescue_batch_max: int = 500
+    suspects_max: int = 20_000
+    """Attempts whose lease ran out that are remembered between two looks."""
+    rescue_patience_s: float = 2.0
+    """How long a lease that ran out is watched before its attempt is closed: after an outage of the database, or a
+    commit that took longer than the lease, the living renew within a moment."""
     outbox_keep_h: int = 72
     prune_batch_max: int = 10_000
     backoff_s: float = 0.5

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Container, Sequence
+from datetime import datetime
 
 import structlog
 
@@ -38,11 +39,18 @@ class Rescuer:
         self._observer = observer
         self._ours = ours
         """Held by this process: after an outage of the database their leases ran out, but their fate is known."""
+        self._suspects: dict[AttemptId, tuple[datetime, float]] = {}
+        """Of the last look: the lease that had run out, and since when that has been seen."""
 
     async def run(self) -> None:
+        # Began perhaps in the middle of an outage, which it has not seen: the living may come back later than we.
+        young_until = self._clock.monotonic() + self._limits.lease_s
         while True:
+            patience_s = self._limits.rescue_patience_s
+            if self._clock.monotonic() < young_until:
+                patience_s += self._limits.lease_s / 3
             try:
-                found = await self.rescue()
+                found = await self.rescue(patience_s)
             except SerializationConflict:
                 continue
             except DatabaseUnavailable as error:
@@ -51,16 +59,13 @@ class Rescuer:
                 await self._clock.sleep(self._limits.lease_s)
                 continue
             if found < self._limits.rescue_batch_max:
-                await self._clock.sleep(self._limits.lease_s / 5)
+                await self._clock.sleep(min(self._limits.lease_s / 5, self._limits.rescue_patience_s))
 
-    async def rescue(self) -> int:
-        """One batch; how many expired attempts were found."""
+    async def rescue(self, patience_s: float = 0.0) -> int:
+        """One batch, of what has been expired and not renewed for so long; how many attempts it was."""
         async with self._store.dispatch_transaction() as tx:
-            expired = [
-                attempt
-                for attempt in await tx.dispatch.expired(self._limits.rescue_batch_max)
-                if attempt.attempt_id not in self._ours
-            ]
+            found = await tx.dispatch.expired(self._limits.suspects_max)
+            expired = self._unmoved([attempt for attempt in found if attempt.attempt_id not in self._ours], patience_s)
             if not expired:
                 return 0
             await self._gate("rescue.found")
@@ -68,13 +73,29 @@ class Rescuer:
             # end as an error all the same. Sorted, so that nobody who takes several can cross another.
             for campaign in sorted({(a.workspace_id, a.agent_id, a.campaign_id) for a in expired}):
                 await tx.dispatch.lock_for_permit(*campaign)
-            settled = await tx.dispatch.reconcile(expired)
+            reconciled = await tx.dispatch.reconcile(expired)
             await self._gate("rescue.before_commit")
-        closed = {call.call_id for call in settled}
-        self._observer.rescued([attempt for attempt in expired if attempt.call_id in closed])
-        await self._release_what_is_up(expired)
-        log.warning("attempts of unknown fate were closed", attempts=len(expired), calls=len(settled))
+        closed = [attempt for attempt in expired if attempt.attempt_id in reconciled.attempt_ids]
+        settled = {call.call_id for call in reconciled.calls}
+        self._observer.rescued([attempt for attempt in closed if attempt.call_id in settled])
+        if closed:
+            # The others live: their processes renewed them meanwhile, and somebody may be talking.
+            await self._release_what_is_up(closed)
+            log.warning("attempts of unknown fate were closed", attempts=len(closed), calls=len(settled))
         return len(expired)
+
+    def _unmoved(self, suspects: Sequence[ExpiredAttempt], patience_s: float) -> Sequence[ExpiredAttempt]:
+        """One batch of those that were seen with the same lease ``patience_s`` ago already."""
+        now = self._clock.monotonic()
+        before, self._suspects = self._suspects, {}
+        for attempt in suspects:
+            lease_until, since = before.get(attempt.attempt_id, (attempt.lease_until, now))
+            self._suspects[attempt.attempt_id] = (
+                attempt.lease_until,
+                since if lease_until == attempt.lease_until else now,
+            )
+        ripe = [attempt for attempt in suspects if now - self._suspects[attempt.attempt_id][1] >= patience_s]
+        return ripe[: self._limits.rescue_batch_max]
 
     async def _release_what_is_up(self, rescued: Sequence[ExpiredAttempt]) -> None:
         """What the carrier says is up although its process is gone: nobody must talk to nobody."""

@@ -363,8 +363,13 @@ class Settler:
             if not held:
                 continue
             try:
+                began = self._clock.monotonic()
                 async with self._store.dispatch_transaction() as tx:
                     await tx.dispatch.renew_leases(self._owner_id, held, self._limits.lease_s)
+                if self._clock.monotonic() - began > pause_s:
+                    pause_s = (
+                        0.0  # a commit that waited, for a standby or a disk: what it has renewed may be over already
+                    )
             except (DatabaseUnavailable, SerializationConflict) as error:
                 log.warning("leases were not renewed", reason=error.message, attempts=len(held))
                 pause_s = self._limits.backoff_s

@@ -1,6 +1,6 @@
 """What passes between claim, permit, originate and settle."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -166,6 +166,15 @@ class SettledCall:
 
 
 @dataclass(frozen=True, slots=True)
+class Reconciled:
+    """What the crash rules closed."""
+
+    attempt_ids: Container[AttemptId]
+    calls: Sequence[SettledCall]
+    """Without pending calls that an order has ended: those are settled behind its fence."""
+
+
+@dataclass(frozen=True, slots=True)
 class ExpiredAttempt:
     """An attempt of unknown fate, with what its carrier may know it by."""
 
@@ -182,3 +191,5 @@ class ExpiredAttempt:
     calling_number: str
     sent_at: datetime
     """When it was prepared, if nobody wrote down that it left."""
+    lease_until: datetime
+    """What was seen: whoever renews it lives."""

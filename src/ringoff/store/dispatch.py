@@ -11,6 +11,7 @@ from ringoff.domain.attempt_records import (
     DialWork,
     ExpiredAttempt,
     PaceState,
+    Reconciled,
     SettledCall,
     SettleEntry,
     WantedRelease,
@@ -291,15 +292,17 @@ class PostgresDispatch:
         rows = await self._connection.fetch(_RESCUE["expired"], count_max)
         return [_expired(dict(row)) for row in rows]
 
-    async def reconcile(self, attempts: Sequence[ExpiredAttempt]) -> Sequence[SettledCall]:
+    async def reconcile(self, attempts: Sequence[ExpiredAttempt]) -> Reconciled:
         rows = await self._connection.fetch(
             _RESCUE["reconcile"],
             [a.workspace_id for a in attempts],
             [a.attempt_id for a in attempts],
             [a.call_id for a in attempts],
             *span_of(a.call_id for a in attempts),
+            [a.lease_until for a in attempts],
         )
-        return await self._counted(rows)
+        closed = frozenset(AttemptId(row["closed_attempt_id"]) for row in rows)
+        return Reconciled(closed, await self._counted([row for row in rows if row["call_id"] is not None]))
 
     async def slow_trunk(self, workspace_id: WorkspaceId, trunk_id: TrunkId, hold_s: float) -> None:
         await self._connection.execute(

@@ -2,6 +2,7 @@
 
 import asyncio
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -192,6 +193,7 @@ def stranded(line: Line, call: StoodCall, serial: int = 1, **changes: Any) -> Ex
             state="originated",
             trunk=line.trunk,
             driver_call_id=call.sid,
+            lease_until=datetime(2026, 1, 5, tzinfo=UTC),
             called_number=request.called_number,
             calling_number=request.calling_number,
             sent_at=line.clock.now(),

@@ -6,7 +6,7 @@
 SELECT
     a.workspace_id, k.agent_id, a.campaign_id, a.attempt_id, a.call_id, a.owner_id, a.state,
     a.trunk_id, t.driver, t.config AS trunk_config, a.driver_call_id, c.called_number, a.calling_number,
-    coalesce(a.originated_at, a.prepared_at) AS sent_at
+    coalesce(a.originated_at, a.prepared_at) AS sent_at, a.lease_until
 FROM (
     SELECT *
     FROM dial_attempt
@@ -23,8 +23,9 @@ ORDER BY a.lease_until, a.attempt_id
 -- The crash rules: the fate is unknown, so the call is never dialled again by itself. A conversation that had begun
 -- counts as one. A pending call behind a fence is already cancelled for every reader: the sweeper settles it.
 -- Runs after lock_for_permit, in a statement of its own: no fence may rise between judging a pending call and commit.
+-- Only the lease that was seen is over: one that was renewed meanwhile, if only until a moment ago, is of a process that lives.
 WITH input AS (
-    SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::uuid[]) AS i (workspace_id, attempt_id, call_id)
+    SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $6::timestamptz[]) AS i (workspace_id, attempt_id, call_id, lease_until)
 ), locked AS MATERIALIZED (
     SELECT c.workspace_id, c.call_id, c.campaign_id, c.status, c.epoch, c.called_number, c.registered_xid, c.retry_barred,
         c.termination_id
@@ -44,6 +45,7 @@ WITH input AS (
     WHERE a.workspace_id = i.workspace_id AND a.attempt_id = i.attempt_id AND a.call_id = i.call_id
       AND a.call_id >= $4 AND a.call_id <= $5
       AND a.state IN ('prepared', 'originated', 'ringing', 'answered') AND a.lease_until < clock_timestamp()
+      AND a.lease_until = i.lease_until
     RETURNING a.workspace_id, a.attempt_id, a.call_id, a.answered_at,
         l.status, l.campaign_id, l.epoch, l.called_number, l.registered_xid, l.retry_barred, l.termination_id
 ), noted AS (
@@ -110,4 +112,8 @@ WITH input AS (
     FROM settled s
     CROSS JOIN LATERAL events_of_an_end(s.workspace_id, s.agent_id, s.status) w (event_type)
 )
-SELECT workspace_id, call_id, status, sub_status, CASE WHEN is_newly_barred THEN termination_id END AS barred_by FROM settled
+SELECT
+    o.attempt_id AS closed_attempt_id, s.workspace_id, s.call_id, s.status, s.sub_status,
+    CASE WHEN s.is_newly_barred THEN s.termination_id END AS barred_by
+FROM over o
+LEFT JOIN settled s ON s.workspace_id = o.workspace_id AND s.attempt_id = o.attempt_id
