@@ -92,7 +92,7 @@ class CampaignStore(Protocol):
     ) -> int:
         """Register a new call, due at ``start_at``, for each contact whose last call an order cancelled.
 
-        Suppressed numbers are left out.
+        Suppressed numbers are left out, and contacts of whom a later call may have been dropped.
         """
 
     async def restart(

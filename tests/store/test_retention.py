@@ -11,6 +11,7 @@ from ringoff.clock import SystemClock
 from ringoff.domain.retention import RetentionReport
 from ringoff.observability.invariants import broken_invariants
 from ringoff.operations.retention import Retention
+from ringoff.store.kept import hold_calls
 from ringoff.store.postgres import PostgresStore
 from tests.support.database import OF_NOBODY, without_given_server
 from tests.support.past import KEEP_DAYS, NUMBER, Past, QuickClock
@@ -133,6 +134,34 @@ async def test_contacts_that_later_calls_name_are_kept(past: Past, store: Postgr
     assert len(await past.left()) == 1
     assert await past.rows("contact_default") == 1
     assert {"contacts of later calls": 1} in [each.kept for each in report.periods]
+
+
+async def test_a_restart_rings_nobody_whose_later_call_went_before_the_one_that_an_order_ended(past: Past) -> None:
+    first = await past.call_ended_by_an_order(85)
+    for _ in range(3):
+        await past.call("registered", 85)  # more than can be kept: the older month stays
+    reached = await past.later_call(first, "completed", 35)
+    assert await past.restart() == 0
+    await past.retain(kept_max=2)
+    left = await past.left()
+    assert (first in left, reached in left) == (True, False)
+    assert await past.restart() == 0
+
+
+async def test_a_restart_rings_those_whose_call_an_order_has_ended_since_calls_were_dropped(past: Past) -> None:
+    await past.call("completed", 85)
+    await past.call_ended_by_an_order(85, ended_days_ago=KEEP_DAYS - 1)
+    assert "call" in dropped(await past.retain())
+    assert await past.restart() == 1
+
+
+async def test_no_month_of_calls_goes_while_a_restart_looks(past: Past, store: PostgresStore) -> None:
+    await past.call("completed", 85)
+    async with store.transaction() as tx:
+        kept_from = await hold_calls(tx.connection)
+        report = await past.retain(tries_max=1)
+        assert "call" not in dropped(report)
+        assert kept_from == await hold_calls(tx.connection)
 
 
 async def test_a_dry_run_says_the_same_and_changes_nothing(past: Past) -> None:

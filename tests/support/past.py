@@ -41,6 +41,17 @@ ADD_CALL = """
     FROM ids
     RETURNING call_id
 """
+END_BY_AN_ORDER = """
+    WITH given AS (
+        INSERT INTO termination (workspace_id, level, selector) VALUES ($1, 'campaign', '{}') RETURNING termination_id
+    )
+    UPDATE call SET sub_status = 'USER_TERMINATED', termination_id = g.termination_id FROM given g WHERE call_id = $2
+"""
+# In place of the contact that it was made with.
+NAME_CONTACT_OF = """
+    WITH own AS (DELETE FROM contact t USING call c WHERE c.call_id = $1 AND t.contact_id = c.contact_id)
+    UPDATE call SET contact_id = (SELECT contact_id FROM call WHERE call_id = $2), epoch = 1 WHERE call_id = $1
+"""
 
 
 class QuickClock(VirtualClock):
@@ -82,6 +93,27 @@ class Past:
         async with self.store.transaction() as tx:
             call_id: UUID = await tx.connection.fetchval(ADD_CALL, *of, number, status, registered_at, ended_at)
         return call_id
+
+    async def call_ended_by_an_order(
+        self, age_days: float, ended_days_ago: float | None = None, number: str = NUMBER
+    ) -> UUID:
+        call_id = await self.call("cancelled", age_days, ended_days_ago, number)
+        async with self.store.transaction() as tx:
+            await tx.connection.execute(END_BY_AN_ORDER, self.world.workspace_id, call_id)
+        return call_id
+
+    async def later_call(self, call_id: UUID, status: str, age_days: float) -> UUID:
+        """One more call for the contact of ``call_id``, as a restart would have registered it then."""
+        later_id = await self.call(status, age_days)
+        async with self.store.transaction() as tx:
+            await tx.connection.execute(NAME_CONTACT_OF, later_id, call_id)
+        return later_id
+
+    async def restart(self) -> int:
+        """New calls for those whose last call an order has ended; how many."""
+        of = (self.world.workspace_id, self.campaign_id)
+        async with self.store.transaction() as tx:
+            return await tx.campaigns.register_terminated(*of, 2, SystemClock().now())
 
     async def retain(self, keep_days: int = KEEP_DAYS, **options: Any) -> RetentionReport:
         is_dry_run = options.pop("is_dry_run", False)

@@ -10,6 +10,7 @@ from ringoff.domain.call_config import CallConfig, from_json, to_json
 from ringoff.domain.identifiers import AgentId, CampaignId, NumberPoolId, TrunkId, WorkspaceId
 from ringoff.domain.records import CampaignCounts, CampaignRow, NewCampaign
 from ringoff.store.connection import Connection, row_count
+from ringoff.store.kept import hold_calls
 from ringoff.store.sql_loader import load
 
 _SQL = load("campaigns")
@@ -94,8 +95,11 @@ class PostgresCampaigns:
     async def register_terminated(
         self, workspace_id: WorkspaceId, campaign_id: CampaignId, epoch: int, start_at: datetime
     ) -> int:
+        kept_from = await hold_calls(self._connection)
         count = row_count(
-            await self._connection.execute(_SQL["register_terminated"], workspace_id, campaign_id, epoch, start_at)
+            await self._connection.execute(
+                _SQL["register_terminated"], workspace_id, campaign_id, epoch, start_at, kept_from
+            )
         )
         if count >= _ANALYZE_FROM:
             await self._connection.execute(_ANALYZE_FILLED)

@@ -1,18 +1,15 @@
 """The named rules over the store, run against PostgreSQL."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
-from typing import Final
+from datetime import datetime
 
 from ringoff.store.connection import Connection
+from ringoff.store.kept import kept_from
 from ringoff.store.sql_loader import load
 
 _WATCHED = load("invariants")
 _AUDITS = load("audits")
 _SQL = {**_WATCHED, **_AUDITS}
-_KEPT = load("kept")
-_ALWAYS: Final = datetime(2000, 1, 1, tzinfo=UTC)
-"""Before any call was registered."""
 
 
 class PostgresInvariants:
@@ -30,11 +27,5 @@ class PostgresInvariants:
     async def broken(self, name: str, count_max: int, since: datetime | None = None) -> Sequence[str]:
         statement = _SQL[name]
         # Of what was registered or ordered before, some may have been dropped with its period.
-        kept_from = (await self._kept_from(),) if "$3" in statement else ()
-        return [row["broken_id"] for row in await self._connection.fetch(statement, count_max, since, *kept_from)]
-
-    async def _kept_from(self) -> datetime:
-        if not await self._connection.fetchval(_KEPT["has_table"]):
-            return _ALWAYS
-        kept_from: datetime = await self._connection.fetchval(_KEPT["kept_from"], _ALWAYS)
-        return kept_from
+        more = (await kept_from(self._connection),) if "$3" in statement else ()
+        return [row["broken_id"] for row in await self._connection.fetch(statement, count_max, since, *more)]

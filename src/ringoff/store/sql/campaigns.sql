@@ -44,17 +44,19 @@ RETURNING campaign_id, workspace_id, agent_id, name, status, epoch, trunk_id, ca
 
 -- name: register_terminated
 -- New calls for the contacts whose last call an order cancelled. The fence of that order may still be settling, so the last
--- call is judged by its effective status.
+-- call is judged by its effective status. Of a contact whose last call ended before $5 a later one may have been dropped, while
+-- the month of this one had to stay: whether the person was reached since is not known any more.
 INSERT INTO call (workspace_id, campaign_id, contact_id, epoch, called_number, next_attempt_at)
 SELECT k.workspace_id, k.campaign_id, last.contact_id, $3, last.called_number, $4
 FROM campaign k
 CROSS JOIN LATERAL (
-    SELECT DISTINCT ON (v.contact_id) v.contact_id, v.called_number, v.status, v.sub_status
+    SELECT DISTINCT ON (v.contact_id) v.contact_id, v.called_number, v.status, v.sub_status, v.ended_at
     FROM call_effective v
     WHERE v.workspace_id = k.workspace_id AND v.campaign_id = k.campaign_id
     ORDER BY v.contact_id, v.call_id DESC
 ) last
 WHERE k.workspace_id = $1 AND k.campaign_id = $2 AND last.status = 'cancelled' AND last.sub_status = 'USER_TERMINATED'
+  AND last.ended_at >= $5
   AND NOT EXISTS (
       SELECT FROM suppression s WHERE s.workspace_id = k.workspace_id AND s.mobile_number = last.called_number
   )
