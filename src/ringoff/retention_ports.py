@@ -27,4 +27,7 @@ class RetentionStore(Protocol):
         """Move what ``find_kept`` has noted, and what has changed since, and drop the rest. False: not in time."""
 
     async def delete_rest(self, bound_at: datetime, rows_max: int) -> int:
-        """A batch of what is old outside of periods; how many rows."""
+        """A batch of what is old outside of periods; how many rows. No calls while a restart looks at them."""
+
+    async def delete_contacts(self, bound_at: datetime) -> int:
+        """Contacts outside of periods whose calls are all gone, however those went; how many."""

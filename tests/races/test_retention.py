@@ -102,3 +102,29 @@ async def test_a_run_that_dies_before_its_commit_has_changed_nothing(actors: Act
     assert await past.left() == {kept, old}
     await past.retain(KEEP_DAYS)
     assert await past.left() == {kept}
+
+
+async def test_a_restart_beside_a_run_leaves_no_call_without_its_contact(actors: Actors, past: Past) -> None:
+    """The old call and its contact are in the default partitions, and old enough to go while the restart is open."""
+    old = await past.call_ended_by_an_order(90, ended_days_ago=KEEP_DAYS + 5, number=FIRST)
+    await past.retain(KEEP_DAYS + 10)
+    assert await past.rows("contact_default") == 1
+    async with past.store.transaction() as tx:
+        of = (past.world.workspace_id, past.campaign_id)
+        assert await tx.campaigns.register_terminated(*of, 0, actors.clock.now()) == 1
+        await past.retain(KEEP_DAYS)
+        assert old in await past.left(), "a later run takes it"
+    await actors.dial_all()
+    assert actors.dialled == [FIRST]
+    await past.retain(KEEP_DAYS)
+    assert (await past.rows("call"), await past.rows("contact_default")) == (1, 1)
+
+
+async def test_a_restart_waits_for_a_batch_and_takes_nothing_that_has_gone(actors: Actors, past: Past) -> None:
+    await past.call_ended_by_an_order(90, ended_days_ago=KEEP_DAYS + 5, number=FIRST)
+    await past.retain(KEEP_DAYS + 10)
+    async with past.store.transaction() as tx:
+        assert await tx.retention.delete_rest(await tx.retention.bound(KEEP_DAYS), 100) == 1
+        restarting = asyncio.create_task(past.restart())
+        await actors.waits_for_a_lock(restarting)
+    assert await restarting == 0

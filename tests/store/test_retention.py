@@ -1,5 +1,6 @@
 """Dropping old periods: what goes, what is kept and why, and what readers see of what is gone."""
 
+import asyncio
 from collections.abc import Sequence
 from datetime import timedelta
 
@@ -14,6 +15,7 @@ from ringoff.operations.retention import Retention
 from ringoff.store.kept import hold_calls
 from ringoff.store.postgres import PostgresStore
 from tests.support.database import OF_NOBODY, without_given_server
+from tests.support.gates import Gates
 from tests.support.past import KEEP_DAYS, NUMBER, Past, QuickClock
 from tests.support.world import World
 
@@ -134,6 +136,30 @@ async def test_contacts_that_later_calls_name_are_kept(past: Past, store: Postgr
     assert len(await past.left()) == 1
     assert await past.rows("contact_default") == 1
     assert {"contacts of later calls": 1} in [each.kept for each in report.periods]
+
+
+async def test_contacts_go_when_the_month_of_the_later_calls_goes(past: Past) -> None:
+    first = await past.call_ended_by_an_order(90)
+    later = await past.later_call(first, "completed", 35)
+    await past.retain(keep_days=50)
+    assert (await past.left(), await past.rows("contact_default")) == ({later}, 1)
+    report = await past.retain(keep_days=3)
+    assert (await past.left(), await past.rows("contact_default"), report.deleted_count) == (set(), 0, 1)
+
+
+async def test_contacts_are_looked_for_again_after_a_run_that_died(past: Past, store: PostgresStore) -> None:
+    first = await past.call_ended_by_an_order(90)
+    await past.later_call(first, "completed", 35)
+    await past.retain(keep_days=50)
+    gates = Gates()
+    gates.hold("retention.before_contacts")
+    dying = asyncio.create_task(past.retain(keep_days=3, gate=gates))
+    await gates.reached("retention.before_contacts")
+    dying.cancel()
+    await asyncio.gather(dying, return_exceptions=True)
+    assert (await past.left(), await past.rows("contact_default")) == (set(), 1)
+    await past.retain(keep_days=3)
+    assert await past.rows("contact_default") == 0
 
 
 async def test_a_restart_rings_nobody_whose_later_call_went_before_the_one_that_an_order_ended(past: Past) -> None:

@@ -18,8 +18,14 @@ async def kept_from(connection: Connection) -> datetime:
 
 async def hold_calls(connection: Connection) -> datetime:
     """From the answer to the end of the transaction every call that has ended since then, or is open, is there."""
+    await connection.execute(_SQL["hold_rest"])
     await connection.execute(_SQL["hold_calls"])
     return await _asked(connection, "calls_kept_from")
+
+
+async def try_hold_rest(connection: Connection) -> bool:
+    """False while somebody holds the calls; until the end of the transaction nobody begins to."""
+    return bool(await connection.fetchval(_SQL["try_hold_rest"]))
 
 
 async def _asked(connection: Connection, name: str) -> datetime:

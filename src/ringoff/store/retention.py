@@ -5,6 +5,7 @@ from datetime import datetime
 
 from ringoff.domain.retention import Period
 from ringoff.store.connection import Connection, row_count
+from ringoff.store.kept import try_hold_rest
 from ringoff.store.sql_loader import load
 
 _SQL = load("retention")
@@ -45,9 +46,12 @@ class PostgresRetention:
         return bool(is_dropped)
 
     async def delete_rest(self, bound_at: datetime, rows_max: int) -> int:
-        deleted_count = int(await self._connection.fetchval(_SQL["delete_calls"], bound_at, rows_max))
-        if deleted_count:
-            deleted_count += row_count(await self._connection.execute(_SQL["delete_contacts"], bound_at))
+        deleted_count = 0
+        if await try_hold_rest(self._connection):
+            deleted_count += int(await self._connection.fetchval(_SQL["delete_calls"], bound_at, rows_max))
         for statement in _IN_BATCHES:
             deleted_count += row_count(await self._connection.execute(statement, bound_at, rows_max))
         return deleted_count
+
+    async def delete_contacts(self, bound_at: datetime) -> int:
+        return row_count(await self._connection.execute(_SQL["delete_contacts"], bound_at))

@@ -53,16 +53,20 @@ WITH old AS MATERIALIZED (
 SELECT count(*) FROM old
 
 -- name: delete_contacts
--- Campaign by campaign: whose calls are all gone.
+-- Campaign by campaign: whose calls are all gone. That reads all that there are, so only for two days after some have gone: time
+-- enough for another run, should this one die.
 WITH used AS MATERIALIZED (
     SELECT c.campaign_id, c.contact_id
-    FROM (SELECT DISTINCT t.workspace_id, t.campaign_id FROM contact_default t) k
+    FROM (SELECT DISTINCT t.workspace_id, t.campaign_id FROM contact_default t WHERE t.contact_id < ordered_id_floor($1)) k
     CROSS JOIN LATERAL (
         SELECT o.campaign_id, o.contact_id FROM call o WHERE o.workspace_id = k.workspace_id AND o.campaign_id = k.campaign_id OFFSET 0
     ) c
 )
 DELETE FROM contact_default t
 WHERE t.contact_id < ordered_id_floor($1)
+  AND EXISTS (
+      SELECT FROM dropped_period d WHERE d.of_table = 'call' AND d.dropped_at > clock_timestamp() - interval '2 days'
+  )
   AND NOT EXISTS (SELECT FROM used u WHERE u.campaign_id = t.campaign_id AND u.contact_id = t.contact_id)
 
 -- name: delete_callbacks
