@@ -92,7 +92,8 @@ class CampaignStore(Protocol):
     ) -> int:
         """Register a new call, due at ``start_at``, for each contact whose last call an order cancelled.
 
-        Suppressed numbers are left out, and contacts of whom a later call may have been dropped.
+        Suppressed numbers and those that are being erased are left out, and contacts of whom a later call may have
+        been dropped.
         """
 
     async def restart(

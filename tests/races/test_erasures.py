@@ -6,17 +6,19 @@ from datetime import UTC, datetime
 
 import pytest
 
+from ringoff.clock import SystemClock
 from ringoff.domain.erasure import Erasure, ErasureRequest, ErasureState
 from ringoff.domain.events import EventType
 from ringoff.domain.identifiers import ErasureId
 from ringoff.domain.termination import Selector, TerminationOrder
 from ringoff.domain.webhook_records import StatusCallback
 from ringoff.observability.invariants import broken_invariants
-from ringoff.operations import erasures, suppressions
+from ringoff.operations import campaigns, erasures, suppressions
 from ringoff.operations.erasures import Erasing, order_erasure
+from ringoff.store.kept import try_hold_rest
 from tests.races.conftest import Actors
 from tests.races.test_termination_against_permit import CANCELLED, FIRST, SECOND
-from tests.support.world import World
+from tests.support.world import CALLING_NUMBER, World
 
 pytestmark = pytest.mark.anyio
 
@@ -198,6 +200,47 @@ async def test_a_restart_registers_nothing_for_somebody_who_was_erased(actors: A
     async with actors.store.transaction() as tx:
         registered = await tx.campaigns.register_terminated(actors.world.workspace_id, campaign_id, 1, START)
     assert registered == 1, "only the other one"
+
+
+async def test_a_restart_before_the_walk_registers_nothing_for_whom_it_erases(actors: Actors) -> None:
+    campaign_id = await actors.world.campaign([FIRST, SECOND])
+    await name_them(actors.world)
+    await actors.terminate(Selector(campaign_id=campaign_id))
+    ordered = await order(actors, FIRST, suppress=False)
+    await campaigns.start(
+        actors.store,
+        actors.world.principal,
+        actors.world.agent_id,
+        campaign_id,
+        [CALLING_NUMBER],
+        now=SystemClock().now(),
+    )
+    await carry_out(actors, ordered.erasure_id)
+    await actors.dial_all()
+    assert [(request.called_number, request.parameters["balance"]) for request in actors.carrier.wire] == [
+        (SECOND, "17 pounds")
+    ]
+    assert await traces(actors.world, FIRST) == set()
+
+
+async def test_a_restart_under_way_when_the_order_comes_is_covered_by_it(actors: Actors) -> None:
+    campaign_id = await actors.world.campaign([FIRST])
+    await actors.terminate(Selector(campaign_id=campaign_id))
+
+    async def restart() -> int:
+        async with actors.store.transaction() as tx:
+            return await tx.campaigns.register_terminated(actors.world.workspace_id, campaign_id, 1, START)
+
+    async with actors.store.transaction() as tx:
+        # The restart has looked for erasures when it comes to this lock.
+        assert await try_hold_rest(tx.connection)
+        restarting = asyncio.create_task(restart())
+        await actors.waits_for_a_lock(restarting)
+        ordered = await order(actors, FIRST, suppress=False)
+    assert await restarting == 1
+    done = await carry_out(actors, ordered.erasure_id)
+    assert (done.counts.calls, await actors.world.status_by_number()) == (2, {"erased": CANCELLED})
+    assert await traces(actors.world, FIRST) == set()
 
 
 async def test_a_fence_on_the_number_settles_first(actors: Actors) -> None:

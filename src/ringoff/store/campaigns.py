@@ -18,6 +18,7 @@ _ANALYZE_FILLED = load("filled")["analyze"]
 _CLOCK_SQL = load("campaign_clock")
 _TALLIES = load("tallies")
 _COVERAGE = load("coverage")
+_ERASURES = load("erasures")
 _PUBLISH_STARTED = load("registrations")["publish_started"]
 
 _ANALYZE_FROM = 1_000
@@ -95,10 +96,11 @@ class PostgresCampaigns:
     async def register_terminated(
         self, workspace_id: WorkspaceId, campaign_id: CampaignId, epoch: int, start_at: datetime
     ) -> int:
+        being_erased = await self._numbers_being_erased(workspace_id)
         kept_from = await hold_calls(self._connection)
         count = row_count(
             await self._connection.execute(
-                _SQL["register_terminated"], workspace_id, campaign_id, epoch, start_at, kept_from
+                _SQL["register_terminated"], workspace_id, campaign_id, epoch, start_at, kept_from, being_erased
             )
         )
         if count >= _ANALYZE_FROM:
@@ -106,6 +108,13 @@ class PostgresCampaigns:
         await self._connection.execute(_PUBLISH_STARTED, workspace_id, campaign_id)
         await self._connection.execute(_TALLIES["add_registered"], workspace_id, campaign_id, epoch, count)
         return count
+
+    async def _numbers_being_erased(self, workspace_id: WorkspaceId) -> Sequence[str]:
+        await self._connection.execute(_ERASURES["begin_to_write"])
+        if not await self._connection.fetchval(_ERASURES["has_table"]):
+            return []
+        numbers: Sequence[str] = await self._connection.fetchval(_ERASURES["numbers_being_erased"], workspace_id)
+        return numbers
 
     async def restart(
         self,

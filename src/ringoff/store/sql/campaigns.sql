@@ -60,8 +60,9 @@ WHERE k.workspace_id = $1 AND k.campaign_id = $2 AND last.status = 'cancelled' A
   AND NOT EXISTS (
       SELECT FROM suppression s WHERE s.workspace_id = k.workspace_id AND s.mobile_number = last.called_number
   )
-  -- Somebody whose data was erased has no number any more.
+  -- Somebody whose data was erased has no number any more; of those whose data is about to be, no call may carry it on.
   AND last.called_number <> 'erased'
+  AND NOT EXISTS (SELECT FROM unnest($6::text[]) AS n (number) WHERE n.number = last.called_number)
 ORDER BY last.contact_id
 
 -- name: restart

@@ -55,6 +55,16 @@ FOR UPDATE OF e SKIP LOCKED
 -- name: unfinished
 SELECT * FROM erasure WHERE workspace_id = $1 AND state <> 'done' ORDER BY erasure_id LIMIT $2
 
+-- name: begin_to_write
+-- From now on this transaction is older than every order that it does not see: such an order waits for it, and covers what it wrote.
+SELECT pg_current_xact_id()::text
+
+-- name: numbers_being_erased
+SELECT coalesce(array_agg(n.number), '{}')
+FROM erasure e
+CROSS JOIN LATERAL unnest(e.numbers) AS n (number)
+WHERE e.workspace_id = $1 AND e.state <> 'done'
+
 -- name: is_stale
 -- Whoever ordered it has had its time to terminate: it has died.
 SELECT created_at < clock_timestamp() - make_interval(secs => $3) FROM erasure WHERE workspace_id = $1 AND erasure_id = $2
