@@ -1,5 +1,6 @@
 """What the passing of time does to campaigns: they open, they finish, and at their end a fence goes up."""
 
+from collections.abc import Awaitable, Callable
 from datetime import datetime
 
 import structlog
@@ -33,18 +34,27 @@ class CampaignClock:
 
     async def run(self) -> None:
         while True:
-            try:
-                await self.tick()
-                if self._has_more_to_prune or self._rounds % _PRUNE_EVERY == 0:
-                    await self._prune()
-                if self._rounds % _PRUNE_EVERY == 0:
-                    await make_coming_partitions(self._store)
-                self._rounds += 1
-            except (DatabaseUnavailable, SerializationConflict) as error:
-                log.warning("campaign clock waits for the database", reason=error.message)
+            is_upkeep_due = self._rounds % _PRUNE_EVERY == 0
+            self._rounds += 1
+            await self._tried(self.tick)
+            if self._has_more_to_prune or is_upkeep_due:
+                await self._tried(self._prune)
+            if is_upkeep_due:
+                await self._tried(self._make_coming_partitions)
             await self._clock.sleep(self._limits.poll_s)
 
+    async def _tried(self, step: Callable[[], Awaitable[None]]) -> None:
+        """Each for itself: what cannot be pruned must neither keep campaigns open nor coming partitions unmade."""
+        try:
+            await step()
+        except (DatabaseUnavailable, SerializationConflict) as error:
+            log.warning("campaign clock waits for the database", reason=error.message)
+
+    async def _make_coming_partitions(self) -> None:
+        await make_coming_partitions(self._store)
+
     async def _prune(self) -> None:
+        self._has_more_to_prune = False  # also when it fails: tried again with the next upkeep, not at once
         async with self._store.dispatch_transaction() as tx:
             deleted_count = await tx.dispatch.prune(self._limits.outbox_keep_h, self._limits.prune_batch_max)
         self._has_more_to_prune = deleted_count >= self._limits.prune_batch_max
