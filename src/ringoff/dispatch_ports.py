@@ -7,6 +7,7 @@ from typing import Protocol
 from ringoff.domain.attempt_records import (
     AttemptKey,
     ClaimedCall,
+    ClosedCampaign,
     DialWork,
     ExpiredAttempt,
     PaceState,
@@ -31,12 +32,17 @@ class DispatchStore(Protocol):
     """Claim, permit, settle, rescue: the only writers of a call on its way to the wire and back."""
 
     async def work(
-        self, now: datetime | None, resting: Sequence[TrunkId] = (), campaigns_max: int = 1_000
+        self,
+        now: datetime | None,
+        resting: Sequence[TrunkId] = (),
+        campaigns_max: int = 1_000,
+        closed: Sequence[ClosedCampaign] = (),
     ) -> Sequence[DialWork]:
         """Each ongoing campaign with a pending live call on an enabled trunk, and when its next call is due.
 
-        Without those of the trunks that are ``resting``: their caller knows that they take nothing now. Of a workspace
-        that has more than ``campaigns_max``, these many: what is due first, then any.
+        Without those of the trunks that are ``resting``: their caller knows that they take nothing now; and without
+        ``closed`` ones that have not been changed and do not open by now. Of a workspace that has more than
+        ``campaigns_max``, these many: what is due first, then any.
         """
 
     async def lock_trunk(self, workspace_id: WorkspaceId, trunk_id: TrunkId) -> None:

@@ -3,20 +3,24 @@
 import asyncio
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import timedelta
 
 import pytest
 
 from ringoff.clock import SystemClock
 from ringoff.dispatch.limits import DispatchLimits
 from ringoff.dispatch.supervisor import Supervisor
-from ringoff.domain.attempt_records import OriginateRequest
+from ringoff.domain.attempt_records import ClosedCampaign, OriginateRequest
 from ringoff.domain.identifiers import CampaignId, TrunkId
+from ringoff.domain.termination import Selector
 from ringoff.observability.invariants import broken_invariants
-from ringoff.operations import campaign_shares
+from ringoff.operations import campaign_life, campaign_shares, campaigns
+from ringoff.operations.terminations import terminate
 from ringoff.store.postgres import PostgresStore
+from tests.operations.test_dispatching import closed_now
 from tests.support.carriers import ScriptedCarrier
-from tests.support.world import World
+from tests.support.world import CALLING_NUMBER, RETRYING, World
 
 pytestmark = pytest.mark.anyio
 
@@ -199,6 +203,69 @@ async def test_of_a_workspace_with_very_many_campaigns_each_round_reads_some_and
             assert alone in found
             assert len(found) == 6
             seen |= set(found) - {alone}
+
+
+# More campaigns than a round looks at, of which almost all are outside their window.
+FEW_AT_A_TIME = replace(PATIENT, work_campaigns_max=10)
+
+
+async def test_campaigns_outside_their_window_take_no_place_of_those_inside(store: PostgresStore) -> None:
+    world = await World.make(store, cps_max=FIVE_A_TICK)
+    one = fair(world, limits=FEW_AT_A_TIME)
+    closed = replace(RETRYING, window=closed_now(SystemClock().now()))
+    for block in range(40):
+        await world.campaign(numbers(block, 1), config=closed)
+    inside = numbers(500, 200)
+    await world.campaign(inside)
+    [supervisor] = one.supervisors
+    async with asyncio.TaskGroup() as dials:
+        waits = [await supervisor.dispatcher.dispatch_round(dials) for _ in range(4)]
+    assert waits[0] == 0, "others may be inside: they are looked at without waiting for a poll"
+    dialled = one.dialled(inside)
+    for turn in range(1, 21):
+        await one.tick()
+        assert one.dialled(inside) >= 5 * turn
+    assert len(one.carrier.wire) == one.dialled(inside) <= dialled + 100
+
+
+async def test_a_campaign_whose_window_was_changed_is_dialled_in_the_next_round(store: PostgresStore) -> None:
+    world = await World.make(store)
+    one = fair(world, limits=replace(PATIENT, work_campaigns_max=1))
+    closed = replace(RETRYING, window=closed_now(SystemClock().now()))
+    campaign_id = await world.campaign(numbers(1, 1), config=closed)
+    for _ in range(2):
+        await one.tick()
+    assert one.carrier.wire == []
+    await terminate(store, world.principal, Selector(campaign_id=campaign_id))
+    await campaigns.start(
+        store,
+        world.principal,
+        world.agent_id,
+        campaign_id,
+        [CALLING_NUMBER],
+        now=SystemClock().now(),
+        terms=campaigns.StartTerms(call_config=RETRYING),
+    )
+    await one.tick()
+    assert one.dialled(numbers(1, 1)) == 1
+
+
+async def test_a_campaign_that_is_known_to_be_closed_is_left_out_until_it_opens_or_is_changed(
+    store: PostgresStore,
+) -> None:
+    world = await World.make(store)
+    campaign_id = await world.campaign(numbers(1, 1))
+    async with store.transaction() as tx:
+        [work] = await tx.dispatch.work(None)
+        opens_at = work.now + timedelta(hours=1)
+        closed = [ClosedCampaign(campaign_id, work.campaign_changed_at, opens_at)]
+        assert await tx.dispatch.work(None, (), 10, closed) == []
+        assert await tx.dispatch.work(opens_at - timedelta(microseconds=1), (), 10, closed) == []
+        assert [found.campaign_id for found in await tx.dispatch.work(opens_at, (), 10, closed)] == [campaign_id]
+    await campaign_life.pause(store, world.principal, campaign_id)
+    await campaign_life.resume(store, world.principal, campaign_id)
+    async with store.transaction() as tx:
+        assert [found.campaign_id for found in await tx.dispatch.work(None, (), 10, closed)] == [campaign_id]
 
 
 class SlowFor(ScriptedCarrier):

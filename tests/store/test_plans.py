@@ -154,9 +154,11 @@ async def test_shares_are_read_for_what_is_dialled_and_not_for_all_that_ever_was
 
 
 async def test_looking_for_work_reads_one_entry_of_the_due_index(crowd: World) -> None:
-    nodes = await plan(crowd.store, load("work")["work"], None, [], 1_000)
+    nodes = await plan(crowd.store, load("work")["work"], None, [], 1_000, [], [], [])
     assert "call_due" in indexes(nodes)
     assert not reads_whole(nodes, "call")
+    filters = [node.get("Filter", "") for node in nodes if node.get("Relation Name") == "campaign"]
+    assert any("hashed SubPlan" in each for each in filters), "what is closed is not searched for in a list"
 
 
 async def test_an_order_for_a_campaign_probes_the_due_index(crowd: World) -> None:

@@ -25,6 +25,7 @@ WORK = DialWork(
     trunk=TRUNK,
     handling=AnswerHandling(),
     agent_changed_at=NOW,
+    campaign_changed_at=NOW,
     next_due_at=NOW,
     now=NOW,
 )

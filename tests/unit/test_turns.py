@@ -31,6 +31,7 @@ def work(workspace: int, trunk: int, campaign: int) -> DialWork:
         trunk=TrunkSpec(workspace_id, trunk_id, "simulated", {}),
         handling=answer_handling(HandlingKind.MEDIA_URL, "wss://agent.example.com"),
         agent_changed_at=AT,
+        campaign_changed_at=AT,
         next_due_at=AT,
         now=AT,
     )

@@ -13,6 +13,7 @@ from ringoff.dispatch.limits import DispatchLimits
 from ringoff.dispatch.settler import DatabaseTime
 from ringoff.dispatch.trunk_rests import TrunkRests
 from ringoff.dispatch.turns import Turns
+from ringoff.dispatch.window_rests import WindowRests
 from ringoff.domain.attempt_records import ClaimedCall, DialWork, PaceState
 from ringoff.domain.call_window import is_open, next_opening
 from ringoff.domain.errors import DatabaseUnavailable, SerializationConflict
@@ -88,6 +89,7 @@ class Dispatcher:
         self._limited_trunks: set[TrunkId] = set()
         """Where a campaign uses all the channels that it may: the end of a call is news there."""
         self._rests = TrunkRests(clock)
+        self._closed = WindowRests(limits.closed_campaigns_max)
 
     def wake(self) -> None:
         self._wakeup.set()
@@ -145,7 +147,7 @@ class Dispatcher:
         async with self._store.dispatch_transaction() as tx:
             asked_at = self._clock.monotonic()
             work_list = await tx.dispatch.work(
-                self._now_override, self._rests.resting(), self._limits.work_campaigns_max
+                self._now_override, self._rests.resting(), self._limits.work_campaigns_max, self._closed.resting()
             )
             shares = await self._shares(tx)
         if work_list and self._now_override is None:
@@ -167,13 +169,19 @@ class Dispatcher:
 
     def _due_now(self, work_list: Sequence[DialWork]) -> tuple[Sequence[DialWork], float]:
         """What may be asked for, and how long until something else may."""
-        due, wait = [], self._limits.poll_s
+        due, wait = [], self._closed.wait_s(self._now_override or self._database_time.now(), self._limits.poll_s)
+        shown = Counter(work.workspace_id for work in work_list)
         for work in work_list:
-            until_due = (self._due_at(work) - work.now).total_seconds()
-            if until_due > 0:
-                wait = min(wait, until_due)
-            else:
+            opens_at = self._opens_at(work)
+            until_due = (max(work.next_due_at, opens_at) - work.now).total_seconds()
+            if until_due <= 0:
                 due.append(work)
+                continue
+            wait = min(wait, until_due)
+            # Where others may have had no place because of it. They are looked at next, without waiting for a poll.
+            is_in_the_way = opens_at > work.now and shown[work.workspace_id] >= self._limits.work_campaigns_max
+            if is_in_the_way and self._closed.rest(work, opens_at):
+                wait = 0.0
         return due, wait
 
     async def _shares(self, tx: Transaction) -> Mapping[CampaignId, Share]:
@@ -181,11 +189,11 @@ class Dispatcher:
         self._are_shares_kept = self._are_shares_kept or await tx.fair_shares.are_kept()
         return await tx.fair_shares.ongoing() if self._are_shares_kept else {}
 
-    def _due_at(self, work: DialWork) -> datetime:
-        """A campaign outside its window is due when the window opens; individual calls bring their own windows."""
+    def _opens_at(self, work: DialWork) -> datetime:
+        """When a campaign outside its window may be dialled again; individual calls bring their own windows."""
         if work.is_individual or is_open(work.call_config.window, work.now):
-            return work.next_due_at
-        return max(work.next_due_at, next_opening(work.call_config.window, work.now))
+            return work.now
+        return next_opening(work.call_config.window, work.now)
 
     async def _claim_and_dial(self, work: DialWork, dials: asyncio.TaskGroup) -> _Claim:
         await self._in_flight.acquire()

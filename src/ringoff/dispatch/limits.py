@@ -13,6 +13,8 @@ class DispatchLimits:
     """Claims in one round; what has become due meanwhile is seen by the next one."""
     work_campaigns_max: int = 1_000
     """Of one workspace in one round; one with more shows others each time."""
+    closed_campaigns_max: int = 10_000
+    """Of workspaces that have more than that: so many outside their windows are remembered and not looked at."""
     events_batch_max: int = 500
     settle_every_s: float = 0.05
     """Between two batches of reports that are written, unless more than a batch of them waits: most of what a

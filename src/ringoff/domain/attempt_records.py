@@ -46,9 +46,19 @@ class DialWork:
     trunk: TrunkSpec
     handling: AnswerHandling
     agent_changed_at: datetime
+    campaign_changed_at: datetime
     next_due_at: datetime
     now: datetime
     """The database's clock at the time of reading (or the caller's ``now``)."""
+
+
+@dataclass(frozen=True, slots=True)
+class ClosedCampaign:
+    """A campaign as it was last changed, whose window then opens at ``opens_at`` and not before."""
+
+    campaign_id: CampaignId
+    changed_at: datetime
+    opens_at: datetime
 
 
 @dataclass(frozen=True, slots=True)

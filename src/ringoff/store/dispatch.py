@@ -8,6 +8,7 @@ from typing import Any
 from ringoff.domain.attempt_records import (
     AttemptKey,
     ClaimedCall,
+    ClosedCampaign,
     DialWork,
     ExpiredAttempt,
     PaceState,
@@ -50,9 +51,21 @@ class PostgresDispatch:
         self._connection = connection
 
     async def work(
-        self, now: datetime | None, resting: Sequence[TrunkId] = (), campaigns_max: int = 1_000
+        self,
+        now: datetime | None,
+        resting: Sequence[TrunkId] = (),
+        campaigns_max: int = 1_000,
+        closed: Sequence[ClosedCampaign] = (),
     ) -> Sequence[DialWork]:
-        rows = await self._connection.fetch(_WORK["work"], now, resting, campaigns_max)
+        rows = await self._connection.fetch(
+            _WORK["work"],
+            now,
+            resting,
+            campaigns_max,
+            [campaign.campaign_id for campaign in closed],
+            [campaign.changed_at for campaign in closed],
+            [campaign.opens_at for campaign in closed],
+        )
         configs: dict[str, CallConfig] = {}
         work = []
         for row in rows:
@@ -75,6 +88,7 @@ class PostgresDispatch:
                     trunk=TrunkSpec(row["workspace_id"], row["trunk_id"], row["driver"], row["trunk_config"]),
                     handling=handling_of(row),
                     agent_changed_at=row["agent_changed_at"],
+                    campaign_changed_at=row["campaign_changed_at"],
                     next_due_at=row["next_due_at"],
                     now=row["now"],
                 )

@@ -2,7 +2,9 @@
 -- name: work
 -- Outside any lock: what might be dialled, but for trunks of which it is known that they take nothing now. The lateral
 -- probe reads one entry of call_due per campaign. A workspace with more campaigns than $3 shows others each time: what is
--- read for it, and how long the other workspaces wait meanwhile, has a limit.
+-- read for it, and how long the other workspaces wait meanwhile, has a limit. Those that are known to be closed until $6 ($4, as last
+-- changed at $5) take no place in it. A list that refers to nothing outside itself is hashed for NOT IN, however long the planner thinks
+-- it is: one look for each campaign, before the probe.
 WITH pending AS (
     SELECT
         k.workspace_id, k.campaign_id, due.next_attempt_at,
@@ -20,10 +22,16 @@ WITH pending AS (
         LIMIT 1
     ) due
     WHERE k.status = 'ongoing' AND NOT (k.trunk_id = ANY($2::uuid[]))
+      AND (k.campaign_id, k.updated_at) NOT IN (
+          SELECT closed.campaign_id, closed.changed_at
+          FROM unnest($4::uuid[], $5::timestamptz[], $6::timestamptz[]) AS closed (campaign_id, changed_at, opens_at)
+          WHERE closed.opens_at > coalesce($1::timestamptz, statement_timestamp())
+      )
 )
 SELECT
     k.workspace_id, k.campaign_id, k.agent_id, k.trunk_id, k.epoch, k.kind, k.call_config, k.calling_numbers, k.number_pool_id,
     t.driver, t.config AS trunk_config, g.handling_kind, g.handling_target, g.handling_is_failure_retried, g.updated_at AS agent_changed_at,
+    k.updated_at AS campaign_changed_at,
     p.next_attempt_at AS next_due_at,
     coalesce($1::timestamptz, statement_timestamp()) AS now
 FROM pending p
