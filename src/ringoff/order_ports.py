@@ -234,7 +234,9 @@ class WebhookStore(Protocol):
     async def claim(self, of: OpenSubscription, count_max: int, lease_s: float) -> Sequence[Delivery]:
         """The oldest undelivered event of each call, if it is due, leased: nobody else tries it before then."""
 
-    async def record(self, of: OpenSubscription, outcomes: Sequence[TryOutcome]) -> None: ...
+    async def record(self, of: OpenSubscription, outcomes: Sequence[TryOutcome]) -> Mapping[int, str]:
+        """Write how tries have ended; by event, the words that are kept of each: none of a person who was erased."""
+
     async def give_back(self, of: OpenSubscription, deliveries: Sequence[Delivery]) -> None:
         """Claimed, and given up without an answer: due at once, and the try does not count."""
 

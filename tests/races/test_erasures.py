@@ -1,7 +1,8 @@
 """Erasing persons by number: what ends first, what is replaced everywhere, and what stays exact."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -11,13 +12,15 @@ from ringoff.domain.erasure import Erasure, ErasureRequest, ErasureState
 from ringoff.domain.events import EventType
 from ringoff.domain.identifiers import ErasureId
 from ringoff.domain.termination import Selector, TerminationOrder
-from ringoff.domain.webhook_records import StatusCallback
+from ringoff.domain.webhook_records import OpenSubscription, StatusCallback, TryOutcome
 from ringoff.observability.invariants import broken_invariants
 from ringoff.operations import campaigns, erasures, suppressions
 from ringoff.operations.erasures import Erasing, order_erasure
 from ringoff.store.kept import try_hold_rest
+from ringoff.webhooks.sender import Try
 from tests.races.conftest import Actors
 from tests.races.test_termination_against_permit import CANCELLED, FIRST, SECOND
+from tests.support.subscribers import Line, deliverer, subscribed
 from tests.support.world import CALLING_NUMBER, World
 
 pytestmark = pytest.mark.anyio
@@ -309,6 +312,88 @@ async def test_the_callback_of_a_request_goes_with_its_call(actors: Actors) -> N
     assert await traces(actors.world, FIRST, ADA_SAYS) == set()
     pending = "SELECT count(*) FROM webhook_delivery WHERE state = 'pending'"
     assert await actors.world.count(pending) == 0, "its address is gone"
+
+
+async def claimed_with_number(actors: Actors) -> tuple[OpenSubscription, TryOutcome]:
+    """A delivery about FIRST that is on its way, and the answer that will come: it repeats the number."""
+    subscription = await subscribed(actors.world)
+    await actors.world.campaign([FIRST])
+    await actors.dial_all()
+    await end_all(actors)
+    async with actors.store.transaction() as tx:
+        [delivery] = await tx.webhooks.claim(subscription, 10, 60.0)
+    assert delivery.called_number == FIRST
+    return subscription, TryOutcome(delivery.event_id, delivery.tries, "delivered", 200, 3_000, f"got {FIRST}", 0.0)
+
+
+async def test_an_answer_that_comes_after_all_is_done_brings_no_number_back(actors: Actors) -> None:
+    subscription, answer = await claimed_with_number(actors)
+    await carry_out(actors, (await order(actors, FIRST)).erasure_id)
+    async with actors.store.transaction() as tx:
+        assert await tx.webhooks.record(subscription, [answer]) == {answer.event_id: "erased"}
+    assert await traces(actors.world, FIRST) == set()
+    assert (
+        await actors.world.count("SELECT count(*) FROM webhook_delivery WHERE state = 'delivered' AND status = 200")
+        == 1
+    )
+
+
+async def test_an_answer_that_is_being_written_is_waited_for(actors: Actors) -> None:
+    subscription, answer = await claimed_with_number(actors)
+    ordered = await order(actors, FIRST)
+    await until_it_begins(actors, ordered.erasure_id)
+    async with actors.store.transaction() as tx:
+        await tx.webhooks.record(subscription, [answer])
+        carrying_out = asyncio.create_task(carry_out(actors, ordered.erasure_id))
+        await actors.waits_for_a_lock(carrying_out)
+    await carrying_out
+    assert await traces(actors.world, FIRST) == set()
+
+
+async def test_an_answer_that_comes_in_the_middle_of_a_batch_brings_no_number_back(actors: Actors) -> None:
+    subscription, answer = await claimed_with_number(actors)
+    ordered = await order(actors, FIRST)
+    await until_it_begins(actors, ordered.erasure_id)
+
+    async def record() -> None:
+        async with actors.store.transaction() as tx:
+            await tx.webhooks.record(subscription, [answer])
+
+    actors.gates.hold("erase.before_commit")
+    batch = asyncio.create_task(Erasing(actors.store, actors.gates).step())
+    await actors.gates.reached("erase.before_commit")
+    recording = asyncio.create_task(record())
+    await actors.waits_for_a_lock(recording)
+    actors.gates.release("erase.before_commit")
+    await asyncio.gather(batch, recording)
+    await carry_out(actors, ordered.erasure_id)
+    assert await traces(actors.world, FIRST) == set()
+
+
+async def test_an_alarm_knows_no_more_than_the_log(actors: Actors) -> None:
+    class Echo(Line):
+        async def send(self, method: str, url: str, headers: Mapping[str, str], body: bytes) -> Try:
+            done = await super().send(method, url, headers, body)
+            return replace(done, excerpt=body.decode())
+
+    await subscribed(actors.world)
+    await actors.world.campaign([FIRST])
+    await actors.dial_all()
+    await end_all(actors)
+    async with actors.store.transaction() as tx:
+        failing = "UPDATE event_subscription SET failed_count = 9, failed_since = now() - interval '1 hour'"
+        await tx.connection.execute(failing)
+        [subscription] = await tx.webhooks.open()
+    line = Echo(500)
+    line.hold(FIRST)
+    telling = asyncio.create_task(deliverer(actors.store, line).drain(subscription))
+    await line.until(1)
+    await carry_out(actors, (await order(actors, FIRST)).erasure_id)
+    line.let_go(FIRST)
+    await telling
+    alarms = "SELECT count(*) FROM event_subscription WHERE alarm = 'the endpoint keeps failing, last: 500 erased'"
+    assert await actors.world.count(alarms) == 1
+    assert await traces(actors.world, FIRST) == set()
 
 
 ADD_LIST = """

@@ -82,8 +82,8 @@ class PostgresWebhooks:
             [delivery.tries for delivery in deliveries],
         )
 
-    async def record(self, of: OpenSubscription, outcomes: Sequence[TryOutcome]) -> None:
-        await self._connection.execute(
+    async def record(self, of: OpenSubscription, outcomes: Sequence[TryOutcome]) -> Mapping[int, str]:
+        rows = await self._connection.fetch(
             _SQL["record"],
             of.workspace_id,
             of.subscription_id,
@@ -95,6 +95,7 @@ class PostgresWebhooks:
             [o.excerpt for o in outcomes],
             [o.wait_s for o in outcomes],
         )
+        return {row["event_id"]: row["excerpt"] for row in rows}
 
     async def succeeded(self, of: OpenSubscription) -> None:
         await self._connection.execute(_SQL["succeeded"], of.workspace_id, of.subscription_id)

@@ -154,7 +154,7 @@ class Lane:
         return claimed
 
     async def _write(self, webhooks: WebhookStore, ended: Sequence[TryOutcome]) -> None:
-        await webhooks.record(self._of, ended)
+        kept = await webhooks.record(self._of, ended)
         failed = [outcome for outcome in ended if outcome.state != "delivered"]
         if len(failed) < len(ended):
             await webhooks.succeeded(self._of)
@@ -163,7 +163,8 @@ class Lane:
             len(failed),
             self._limits.failures_max,
             self._limits.failing_s,
-            f"the endpoint keeps failing, last: {failed[-1].status or ''} {failed[-1].excerpt[:200]}",
+            # In the words that the log has kept: an alarm stays, and must not know more than it.
+            f"the endpoint keeps failing, last: {failed[-1].status or ''} {kept.get(failed[-1].event_id, '')[:200]}",
         ):
             log.error("a webhook is paused", subscription=str(self._of.subscription_id))
 

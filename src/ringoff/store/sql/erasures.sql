@@ -174,11 +174,14 @@ USING unnest($2::uuid[]) AS n (call_id), dial_attempt a
 WHERE a.workspace_id = $1 AND a.call_id = n.call_id AND k.workspace_id = $1 AND k.attempt_id = a.attempt_id
 
 -- name: erase_answers_of_subscribers
+-- Also where there is no answer yet: who delivers may have the number in memory, and the answer may repeat it after the last batch.
+-- Whoever claims or records one of these at this moment is waited for; what is recorded later finds the mark.
 UPDATE webhook_delivery d
-SET excerpt = NULL
+SET excerpt = 'erased'
 FROM unnest($2::uuid[]) AS n (call_id), outbox_event e, event_subscription s
 WHERE e.workspace_id = $1 AND e.call_id = n.call_id AND s.workspace_id = $1
-  AND d.workspace_id = $1 AND d.subscription_id = s.subscription_id AND d.event_id = e.event_id AND d.excerpt IS NOT NULL
+  AND d.workspace_id = $1 AND d.subscription_id = s.subscription_id AND d.event_id = e.event_id
+  AND (d.state = 'pending' OR d.excerpt IS NOT NULL) AND d.excerpt IS DISTINCT FROM 'erased'
 
 -- name: erase_callbacks
 -- The address that a request gave for its one call may name the person: it goes, and with it what was still to be told there.
@@ -189,7 +192,7 @@ WITH gone AS (
     RETURNING b.subject_id, b.subscription_id
 ), untold AS (
     UPDATE webhook_delivery d
-    SET state = 'dropped'
+    SET state = 'dropped', excerpt = 'erased'
     FROM gone g, outbox_event e
     WHERE e.workspace_id = $1 AND e.call_id = g.subject_id AND d.workspace_id = $1 AND d.subscription_id = g.subscription_id
       AND d.event_id = e.event_id AND d.state = 'pending'
@@ -240,9 +243,10 @@ WITH changed AS (
     RETURNING event_id
 )
 UPDATE webhook_delivery d
-SET excerpt = NULL
+SET excerpt = 'erased'
 FROM changed c, event_subscription s
 WHERE s.workspace_id = $1 AND d.workspace_id = $1 AND d.subscription_id = s.subscription_id AND d.event_id = c.event_id
+  AND (d.state = 'pending' OR d.excerpt IS NOT NULL)
 
 -- name: orders_page
 SELECT t.termination_id::text AS key, jsonb_build_object('selector', t.selector, 'reason', t.reason) AS words

@@ -102,13 +102,17 @@ ORDER BY c.event_id
 
 -- name: record
 -- A try that took longer than its lease writes nothing over a later one: it is known by its number.
+-- Where the person of the call was erased while the answer was on its way, the row says so itself and keeps no words. The mark is
+-- judged where it stands, not by the call: this statement may have begun before the erasure and have waited for it.
 UPDATE webhook_delivery d
-SET state = i.state, status = i.status, latency_ms = i.latency_ms, excerpt = i.excerpt,
+SET state = i.state, status = i.status, latency_ms = i.latency_ms,
+    excerpt = CASE WHEN d.excerpt = 'erased' THEN 'erased' ELSE i.excerpt END,
     next_try_at = clock_timestamp() + make_interval(secs => i.wait_s)
 FROM unnest($3::bigint[], $4::smallint[], $5::text[], $6::smallint[], $7::int[], $8::text[], $9::float8[])
     AS i (event_id, tries, state, status, latency_ms, excerpt, wait_s)
 WHERE d.workspace_id = $1 AND d.subscription_id = $2 AND d.event_id = i.event_id AND d.tries = i.tries
   AND d.state = 'pending'
+RETURNING d.event_id, d.excerpt
 
 -- name: give_back
 -- Known by the number of its try, like an outcome: after a lease that ran out it belongs to somebody else.
