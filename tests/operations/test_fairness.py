@@ -268,6 +268,31 @@ async def test_a_campaign_that_is_known_to_be_closed_is_left_out_until_it_opens_
         assert [found.campaign_id for found in await tx.dispatch.work(None, (), 10, closed)] == [campaign_id]
 
 
+async def test_calls_behind_an_unswept_fence_take_no_pace_from_other_campaigns(store: PostgresStore) -> None:
+    world = await World.make(store, cps_max=FIVE_A_TICK)
+    one = fair(world)
+    ended = ["+12025559999"] * 60
+    await world.campaign(ended)
+    await terminate(store, world.principal, Selector(mobile_numbers=("+12025559999",)), number_rows_max=0)
+    mine = numbers(2, 60)
+    await world.campaign(mine)
+    for _ in range(8):
+        await one.tick()
+    assert (one.dialled(mine), one.dialled(ended)) == (40, 0)
+
+
+async def test_calls_behind_an_unswept_fence_are_put_off_at_the_pace(store: PostgresStore) -> None:
+    world = await World.make(store, cps_max=FIVE_A_TICK)
+    [supervisor] = fair(world).supervisors
+    await world.campaign(["+12025559999"] * 60)
+    await terminate(store, world.principal, Selector(mobile_numbers=("+12025559999",)), number_rows_max=0)
+    async with asyncio.TaskGroup() as dials:
+        wait = await supervisor.dispatcher.dispatch_round(dials)
+    assert wait == 0.05, "a batch for each tick, though the pace is all there"
+    assert await world.count("SELECT count(*) FROM call WHERE next_attempt_at > now() + interval '1 second'") == 5
+    assert await world.count("SELECT count(*) FROM pace_grant") == 0
+
+
 class SlowFor(ScriptedCarrier):
     """Requests of one trunk do not leave before the test says so."""
 

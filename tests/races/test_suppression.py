@@ -115,3 +115,32 @@ async def test_a_number_that_is_allowed_again_is_rung_by_what_still_waits(actors
     await suppressions.allow(actors.store, actors.world.principal, FIRST)
     await actors.dial_all()
     assert actors.dialled == [FIRST]
+
+
+async def test_what_was_claimed_while_it_was_suppressed_has_no_place_and_waits_for_one(actors: Actors) -> None:
+    await actors.world.campaign([FIRST])
+    await suppress(actors, FIRST)
+    [(work, [call])] = await actors.world.claim(actors.supervisor)
+    assert not call.has_place
+    await suppressions.allow(actors.store, actors.world.principal, FIRST)
+    await actors.supervisor.dialer.dial(work, [call], actors.clock.monotonic())
+    assert actors.dialled == [], "its place in the pace was never taken"
+    assert await actors.world.statuses() == {call.call_id: ("registered", "QUEUED")}
+    async with actors.store.transaction() as tx:
+        await tx.connection.execute("UPDATE call SET next_attempt_at = now()")
+    await actors.dial_all()
+    assert actors.dialled == [FIRST]
+    assert await actors.world.count("SELECT sum(grant_count) FROM pace_grant") == 1
+
+
+async def test_what_was_claimed_behind_a_fence_is_not_sent_when_the_fence_is_gone(actors: Actors) -> None:
+    await actors.world.campaign([FIRST, SECOND])
+    await actors.terminate(Selector(mobile_numbers=(FIRST,)), number_rows_max=0)
+    [(work, calls)] = await actors.world.claim(actors.supervisor)
+    assert {call.called_number: call.has_place for call in calls} == {FIRST: False, SECOND: True}
+    await actors.world.sweep_all(actors.supervisor)
+    assert await actors.world.count("SELECT count(*) FROM number_fence") == 0
+    await actors.supervisor.dialer.dial(work, calls, actors.clock.monotonic())
+    assert actors.dialled == [SECOND]
+    assert (await actors.world.status_by_number())[FIRST] == CANCELLED
+    assert await actors.world.count("SELECT sum(grant_count) FROM pace_grant") == 1

@@ -124,6 +124,7 @@ async def test_the_claim_walks_the_due_index_and_sorts_nothing(crowd: World) -> 
         15.0,
         None,
         0,
+        crowd.agent_id,
         # As lock_trunk leaves it.
         steer="SELECT set_config('enable_sort', 'off', true)",
     )

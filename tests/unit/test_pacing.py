@@ -209,7 +209,9 @@ def test_several_requests_and_no_word_for_seconds_are_silence() -> None:
 )
 def test_after_all_that_was_allowed_nothing_is(cps_max: float, live: int, grants: list[tuple[float, int]]) -> None:
     trunk = state(cps_max, 10, live=live, grants=grants)
-    left = after_grant(trunk, allowance(trunk, 1_000, 0.1))
+    count = allowance(trunk, 1_000, 0.1)
+    left = after_grant(trunk, count, count)
     assert allowance(left, 1_000, 0.1) == 0
+    assert allowance(after_grant(trunk, count, 0), 1_000, 0.1) <= max(0, 10 - live - count), "channels are taken"
     assert has_channel(trunk) == (live < 10)
     assert left.live_count <= max(10, live)

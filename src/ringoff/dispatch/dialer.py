@@ -8,7 +8,8 @@ docs/decisions and the contract of the kill switch.
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
+from typing import Final
 
 import structlog
 
@@ -35,6 +36,9 @@ from ringoff.observer_port import NOBODY, Observer, Refusal, Step, StepNotes
 from ringoff.ports import Clock, Gate, Store, Transaction
 
 log = structlog.get_logger()
+
+_NEVER: Final = datetime(1970, 1, 1, tzinfo=UTC)
+"""Until when a call without a place in the pace may be permitted, also if nothing else forbids it any more."""
 
 
 @dataclass(slots=True)
@@ -178,7 +182,11 @@ class Dialer:
     async def _permit(self, tx: Transaction, work: DialWork, calls: Sequence[ClaimedCall]) -> Sequence[AttemptId]:
         now = self._now()
         asked = [
-            (call.attempt_id, call.call_id, closes_at((call.call_config or work.call_config).window, now))
+            (
+                call.attempt_id,
+                call.call_id,
+                closes_at((call.call_config or work.call_config).window, now) if call.has_place else _NEVER,
+            )
             for call in calls
         ]
         return await tx.dispatch.permit(work, self._owner_id, asked, self._limits.lease_s, self._now_override)

@@ -263,12 +263,19 @@ class Dispatcher:
         if not claimed:
             # What is due is already claimed, by us or by others, and not yet settled.
             return _Claim([], _IN_FLIGHT_S, asked=count_max)
-        # With this grant the next answer would be no: it need not be asked for.
-        left = after_grant(pace, len(claimed))
-        if allowance(left, self._limits.batch_max, slot_ttl_s) > 0:
-            return _Claim(claimed, asked=count_max, slot_at=slot_at)
-        is_full = not has_channel(left)
-        return _Claim(claimed, asked=count_max, slot_at=slot_at, trunk_rests_s=_TICK_S, awaits_channel=is_full)
+        return self._claimed(pace, claimed, count_max, slot_at)
+
+    def _claimed(self, pace: PaceState, claimed: Sequence[ClaimedCall], asked: int, slot_at: float) -> _Claim:
+        """With this grant the next answer may be no: then it need not be asked for."""
+        batch_max, slot_ttl_s = self._limits.batch_max, self._limits.slot_ttl_ms / 1_000
+        left = after_grant(pace, len(claimed), sum(call.has_place for call in claimed))
+        if allowance(left, batch_max, slot_ttl_s) == 0:
+            is_full = not has_channel(left)
+            return _Claim(claimed, asked=asked, slot_at=slot_at, trunk_rests_s=_TICK_S, awaits_channel=is_full)
+        # Places that its calls did not take are there for others at once. The campaign itself goes on as if they were
+        # gone: what an order has ended, or nobody may ring, is put off at the pace, not as fast as the machine can.
+        is_left = allowance(after_grant(pace, len(claimed), len(claimed)), batch_max, slot_ttl_s) > 0
+        return _Claim(claimed, 0.0 if is_left else _TICK_S, asked=asked, slot_at=slot_at)
 
     def _nothing_now(self, pace: PaceState, slot_ttl_s: float) -> _Claim:
         rests_s = wait_s(pace, slot_ttl_s)

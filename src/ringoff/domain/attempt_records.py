@@ -94,6 +94,8 @@ class ClaimedCall:
     congestion_count: int
     call_config: CallConfig | None
     """Individual calls carry their own; None means the campaign's."""
+    has_place: bool = True
+    """In the pace. A call that was suppressed or behind a fence when it was claimed has none, and may not be sent."""
 
     @property
     def key(self) -> AttemptKey:

@@ -68,9 +68,10 @@ def allowance(state: PaceState, batch_max: int, slot_ttl_s: float) -> int:
     return max(0, min(by_pace, by_burst, _free_channels(state), batch_max))
 
 
-def after_grant(state: PaceState, count: int) -> PaceState:
-    """The same trunk right after ``count`` calls were claimed."""
-    return replace(state, live_count=state.live_count + count, grants=[(0.0, count), *state.grants])
+def after_grant(state: PaceState, claimed_count: int, placed_count: int) -> PaceState:
+    """The same trunk right after a claim: each call has a channel, and ``placed_count`` a place in the pace."""
+    grants = [(0.0, placed_count), *state.grants]
+    return replace(state, live_count=state.live_count + claimed_count, grants=grants)
 
 
 def has_channel(state: PaceState) -> bool:

@@ -134,6 +134,7 @@ class PostgresDispatch:
             lease_s,
             now,
             rotation,
+            work.agent_id,
         )
         return [
             ClaimedCall(
@@ -146,6 +147,7 @@ class PostgresDispatch:
                 retries_used=row["retries_used"],
                 congestion_count=row["congestion_count"],
                 call_config=None if row["call_config"] is None else from_json(row["call_config"]),
+                has_place=row["has_place"],
             )
             for row in rows
         ]

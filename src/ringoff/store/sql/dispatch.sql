@@ -46,7 +46,9 @@ WHERE t.workspace_id = $1 AND t.trunk_id = $2
 -- The epoch comes as a parameter: a join with campaign makes the planner sort every pending call.
 -- SKIP LOCKED keeps claimers apart; one_live_attempt_per_call decides when two of them still meet.
 WITH picked AS MATERIALIZED (
-    SELECT c.call_id, c.contact_id, c.called_number, c.calling_number, c.retries_used, c.congestion_count, c.call_config
+    SELECT
+        c.call_id, c.contact_id, c.called_number, c.calling_number, c.retries_used, c.congestion_count, c.call_config,
+        c.registered_xid
     FROM call c
     WHERE c.campaign_id = $2 AND c.epoch = $3 AND c.status IN ('registered', 'retry')
       AND c.next_attempt_at <= coalesce($9::timestamptz, statement_timestamp())
@@ -73,21 +75,32 @@ WITH picked AS MATERIALIZED (
     FROM picked p
     ON CONFLICT (workspace_id, call_id) WHERE state IN ('prepared', 'originated', 'ringing', 'answered') DO NOTHING
     RETURNING attempt_id, call_id, calling_number
-), granted AS (
-    -- A number that the permit will refuse as suppressed takes no place from one that will ring.
-    INSERT INTO pace_grant (workspace_id, trunk_id, grant_count)
-    SELECT $1, $4, count(*)
+), judged AS MATERIALIZED (
+    -- What the permit will refuse as suppressed, or behind the fence of an order by numbers, takes no place in the pace from what
+    -- will ring; and the dialer lets nothing ring that has no place, whatever is lifted meanwhile. With LIMIT each is a look.
+    SELECT
+        a.attempt_id, a.call_id, a.calling_number, p.contact_id, p.called_number, p.retries_used, p.congestion_count, p.call_config,
+        (
+            SELECT s.mobile_number FROM suppression s WHERE s.workspace_id = $1 AND s.mobile_number = p.called_number LIMIT 1
+        ) IS NULL AND (
+            SELECT f.called_number
+            FROM number_fence f
+            WHERE f.workspace_id = $1 AND f.called_number = p.called_number
+              AND (f.campaign_id IS NULL OR f.campaign_id = $2) AND (f.agent_id IS NULL OR f.agent_id = $11)
+              AND pg_visible_in_snapshot(p.registered_xid, f.registered_in)
+            LIMIT 1
+        ) IS NULL AS has_place
     FROM prepared a
     JOIN picked p ON p.call_id = a.call_id
-    WHERE NOT EXISTS (SELECT FROM suppression s WHERE s.workspace_id = $1 AND s.mobile_number = p.called_number)
-    HAVING count(*) > 0
+), granted AS (
+    INSERT INTO pace_grant (workspace_id, trunk_id, grant_count)
+    SELECT $1, $4, count(*) FROM judged j WHERE j.has_place HAVING count(*) > 0
 )
 SELECT
-    a.attempt_id, a.call_id, p.called_number, a.calling_number, t.callee_name, t.custom_args,
-    p.retries_used, p.congestion_count, p.call_config
-FROM prepared a
-JOIN picked p ON p.call_id = a.call_id
-JOIN contact t ON t.workspace_id = $1 AND t.campaign_id = $2 AND t.contact_id = p.contact_id
+    j.attempt_id, j.call_id, j.called_number, j.calling_number, t.callee_name, t.custom_args,
+    j.retries_used, j.congestion_count, j.call_config, j.has_place
+FROM judged j
+JOIN contact t ON t.workspace_id = $1 AND t.campaign_id = $2 AND t.contact_id = j.contact_id
 
 -- name: lock_for_permit
 -- Shared, in the one order: number fences, agent, campaign. An order takes exactly one of them, exclusively.
