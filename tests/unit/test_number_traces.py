@@ -26,6 +26,15 @@ BOB = "+442079460123"
         ({"mobile_numbers": [ADA, BOB, "+12025550102"]}, {"mobile_numbers": ["erased", "erased", "+12025550102"]}),
         ({ADA: 1}, {"erased": 1}),
         ([12025550101, 3, True, None], ["erased", 3, True, None]),
+        ("asked by 202-555-0101 2 times", "asked by erased 2 times"),
+        ("ticket 4712 202-555-0101", "ticket 4712 erased"),
+        ("ticket 4712 +1 202-555-0101 for 10 30", "ticket 4712 erased for 10 30"),
+        ("202-555-0101 202-555-0102 (20) 7946 0123", "erased 202-555-0102 (erased"),
+        ("202-555-0101\n020 7946 0123", "erased\nerased"),
+        ("+1 - (202) - 555 0101", "erased"),
+        ("202\u2013555\u20110101", "erased"),
+        ("+44 (0)20 7946 0123", "+44 (erased"),
+        ("trunk9912025550101.5", "trunkerased.5"),
     ],
 )
 def test_a_number_is_found_however_it_is_spelled(words: Any, expected: Any) -> None:
@@ -39,6 +48,8 @@ def test_a_number_is_found_however_it_is_spelled(words: Any, expected: Any) -> N
     [
         "+12025550102",
         "order 52025550101 of 2026-11-26",
+        "order 5202-555-0101 of 10",
+        "202-555-01015",
         "019ab1c2-0000-7000-8000-12025550101a",
         "2026-11-26T04:46:09+00:00",
         {"count": 2025550101, "is_on": True},

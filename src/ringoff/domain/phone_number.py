@@ -26,8 +26,7 @@ _COUNTRY_CODE: Final = re.compile(r"\+?([1-9][0-9]{0,2})")
 _NON_GEOGRAPHIC: Final = "001"
 _SHOWN_MAX: Final = 64
 
-# Separators that people and spreadsheets put into numbers, and the invisible marks that come along when copying.
-_SEPARATORS: Final = dict.fromkeys(
+SEPARATORS: Final = dict.fromkeys(
     [
         *map(ord, " \t\r\n-.()/[]"),
         0x00A0, 0x00AD, 0x2007, 0x202F, 0x3000,  # spaces that do not break, wide space, soft hyphen
@@ -36,6 +35,7 @@ _SEPARATORS: Final = dict.fromkeys(
         *range(0x200B, 0x2010), *range(0x202A, 0x202F), *range(0x2060, 0x206A), 0xFEFF,  # invisible marks
     ]
 )  # fmt: skip
+"""What people and spreadsheets put into numbers, and the invisible marks that come along when copying."""
 
 
 ERASED: Final = "erased"
@@ -140,7 +140,7 @@ class NumberNormalizer:
         """The number in E.164, or None when it is none."""
         if _SHAPE.fullmatch(text) is None and _DIGITS.fullmatch(text) is None:
             # A spreadsheet's float is the same number; were its dot a separator, its zero would make it another.
-            text = _FLOAT.sub(r"\1", text).translate(_SEPARATORS)
+            text = _FLOAT.sub(r"\1", text).translate(SEPARATORS)
         if text.startswith("00"):
             text = "+" + text[2:]
         if text.startswith("+"):
