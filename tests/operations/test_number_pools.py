@@ -15,7 +15,7 @@ from ringoff.domain.identifiers import CallId, CampaignId, NumberPoolId
 from ringoff.domain.termination import Selector
 from ringoff.domain.workspace import NumberPool
 from ringoff.observability.invariants import broken_invariants
-from ringoff.operations import calls, campaigns, number_pools, numbers
+from ringoff.operations import calls, campaigns, number_pools, numbers, suppressions
 from ringoff.operations.calls import IndividualCall
 from ringoff.operations.terminations import terminate
 from ringoff.store.postgres import PostgresStore
@@ -130,6 +130,26 @@ async def test_two_campaigns_share_the_turns_of_a_pool(pooled: Pooled) -> None:
     assert len(pooled.shown) == 8
     # What is dialled at once may leave in any order.
     assert [set(pooled.shown[place : place + 2]) for place in range(0, 8, 2)] == [{ANN, BEN}] * 4
+
+
+async def test_what_is_suppressed_takes_no_turn(pooled: Pooled) -> None:
+    await suppressions.suppress(pooled.world.store, pooled.world.principal, CALLED[:5], None)
+    await pooled.pace(ANN, 0.001)
+    await pooled.campaign(CALLED[:6], await pooled.pool(ANN))
+    for _ in range(6):
+        await pooled.round()
+    assert pooled.shown == [ANN], "the one turn of its pace was still there"
+
+
+async def test_a_batch_takes_the_turns_of_those_that_ring(pooled: Pooled, store: PostgresStore) -> None:
+    await suppressions.suppress(store, pooled.world.principal, CALLED[:5], None)
+    await pooled.campaign(CALLED[:7], await pooled.pool(ANN, BEN, CAT))
+    pooled.supervisor = a_supervisor(store, pooled.carrier, batch_max=50)
+    await pooled.round()
+    assert len(pooled.shown) == 2
+    async with store.transaction() as tx:
+        rows = await tx.connection.fetch("SELECT number FROM number WHERE last_shown_at IS NOT NULL")
+    assert {row["number"] for row in rows} == set(pooled.shown)
 
 
 async def test_a_number_over_its_pace_is_skipped(pooled: Pooled) -> None:

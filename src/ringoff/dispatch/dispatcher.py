@@ -312,8 +312,8 @@ class Dispatcher:
 
 
 def _in_order(turns: Sequence[str], claimed: Sequence[ClaimedCall]) -> Sequence[str]:
-    """The turns that were taken, first things first."""
-    taken = Counter(call.calling_number for call in claimed)
+    """The turns that were taken, first things first. What may not ring shows its number to nobody."""
+    taken = Counter(call.calling_number for call in claimed if call.has_place)
     in_order = []
     for number in turns:
         if taken[number] > 0:
