@@ -120,7 +120,10 @@ class _Run:
             start = {"agent_id": agent_id, "list_id": campaign_id, "from_numbers": [_CALLING_NUMBER]}
             self._client.post("/campaign/start", start)
             started_ns = _now_ns()
-            calls = {call["id"]: call["to_number"] for call in self._client.history(campaign_id)}
+            # Of each number the newest: an order that came between upload and start has ended the calls of the draft, and
+            # the start has registered new ones. To end an old one again covers nothing.
+            newest = {call["to_number"]: call["id"] for call in sorted(self._client.history(campaign_id), key=_id_of)}
+            calls = {call_id: number for number, call_id in newest.items()}
             campaign = {"campaign_id": campaign_id, "agent_id": agent_id, "numbers": numbers, "started_ns": started_ns}
             self._write({"kind": "campaign", **campaign})
             with self._lock:
@@ -196,6 +199,10 @@ def _is_acknowledged(answer: Answer) -> bool:
     """A 400, 404 or 409 says that nothing was left to end."""
     assert answer.status in {200, 202, 400, 404, 409}, answer.words
     return answer.status in {200, 202}
+
+
+def _id_of(call: Mapping[str, Any]) -> str:
+    return str(call["id"])
 
 
 def _now_ns() -> int:
