@@ -120,8 +120,8 @@ class _Run:
             start = {"agent_id": agent_id, "list_id": campaign_id, "from_numbers": [_CALLING_NUMBER]}
             self._client.post("/campaign/start", start)
             started_ns = _now_ns()
-            # Of each number the newest: an order that came between upload and start has ended the calls of the draft, and
-            # the start has registered new ones. To end an old one again covers nothing.
+            # Of each number the newest: an order that came between upload and start has ended the calls of the draft,
+            # and the start has registered new ones. To end an old one again covers nothing.
             newest = {call["to_number"]: call["id"] for call in sorted(self._client.history(campaign_id), key=_id_of)}
             calls = {call_id: number for number, call_id in newest.items()}
             campaign = {"campaign_id": campaign_id, "agent_id": agent_id, "numbers": numbers, "started_ns": started_ns}
