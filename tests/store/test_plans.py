@@ -241,7 +241,10 @@ async def test_rows_are_cancelled_by_their_keys(crowd: World) -> None:
     order: tuple[object, ...] = (crowd.workspace_id, None, "calls", {}, None, None, "hangup", False, 0, ids, ids, ids)
     span = span_of([CallId(each) for each in ids])
     nodes = await plan(crowd.store, ORDERS["cancel_rows"], *order, *span)
-    assert {name for name in indexes(nodes) if name.startswith("call_")} == {"call_pkey"}
+    looked_up = [node for node in nodes if node.get("Index Name", "").startswith("call_")]
+    # In a month with one campaign PostgreSQL 18 may skip over it in call_by_campaign, and looks up the same keys.
+    assert {node["Index Name"] for node in looked_up} - {"call_by_campaign"} == {"call_pkey"}
+    assert all("call_id = ANY" in node["Index Cond"] for node in looked_up)
     assert not reads_whole(nodes, "call")
     assert not reads_whole(nodes, "dial_attempt")
 
