@@ -50,7 +50,8 @@ YESTERDAY = """
         workspace_id, call_id, campaign_id, contact_id, epoch, called_number, status, last_attempt_at, ended_at
     )
     SELECT $1, (left(ordered_uuid_floor(t.at)::text, 15) || right(gen_random_uuid()::text, 21))::uuid,
-        $2, n, 0, '+1303' || lpad(n::text, 7, '0'), 'completed', now(), now()
+        coalesce($2::uuid, md5((n % 200)::text)::uuid), n, 0,
+        '+1303' || lpad(n::text, 7, '0'), 'completed', now(), now()
     FROM generate_series(1, 20000) AS n
     CROSS JOIN LATERAL (SELECT now() - make_interval(days => n % 80) AS at) t
 """
@@ -83,18 +84,31 @@ TODAY = """
 """
 
 
-@pytest.fixture(params=["fresh statistics", "statistics from when nothing was pending"])
+STATISTICS = ("fresh statistics", "statistics from when nothing was pending")
+
+
+@pytest.fixture(params=STATISTICS)
 async def crowd(request: pytest.FixtureRequest, store: PostgresStore) -> World:
-    """20,000 pending calls in one campaign."""
+    """20,000 pending calls in one campaign, and as many of another that have ended."""
+    return await made_crowd(store, uuid4(), is_fresh=request.param == STATISTICS[0])
+
+
+@pytest.fixture(params=STATISTICS)
+async def crowd_of_campaigns(request: pytest.FixtureRequest, store: PostgresStore) -> World:
+    """What has ended was of two hundred: over a single one PostgreSQL 18 may skip in any index that begins with it."""
+    return await made_crowd(store, None, is_fresh=request.param == STATISTICS[0])
+
+
+async def made_crowd(store: PostgresStore, ended_campaign: UUID | None, *, is_fresh: bool) -> World:
     world = await World.make(store)
     campaign_id = await world.campaign(["+12025550111"])
     async with store.transaction() as tx:
         await tx.connection.execute(EARLIER_PARTITIONS)
         await without_autovacuum(tx.connection, "call")
-        await tx.connection.execute(YESTERDAY, world.workspace_id, uuid4())
+        await tx.connection.execute(YESTERDAY, world.workspace_id, ended_campaign)
         await tx.connection.execute("ANALYZE")
         await tx.connection.execute(TODAY, world.workspace_id, campaign_id)
-        if request.param == "fresh statistics":
+        if is_fresh:
             await tx.connection.execute("ANALYZE")
     return world
 
@@ -236,15 +250,25 @@ async def test_the_campaign_clock_probes_the_due_index(crowd: World, name: str) 
     assert not [node for node in nodes if "Join" in node["Node Type"] or "Anti" in node.get("Join Type", "")]
 
 
-async def test_rows_are_cancelled_by_their_keys(crowd: World) -> None:
+async def test_rows_are_cancelled_by_their_keys(crowd_of_campaigns: World) -> None:
     ids = [uuid4() for _ in range(50)]
-    order: tuple[object, ...] = (crowd.workspace_id, None, "calls", {}, None, None, "hangup", False, 0, ids, ids, ids)
+    order: tuple[object, ...] = (
+        crowd_of_campaigns.workspace_id,
+        None,
+        "calls",
+        {},
+        None,
+        None,
+        "hangup",
+        False,
+        0,
+        ids,
+        ids,
+        ids,
+    )
     span = span_of([CallId(each) for each in ids])
-    nodes = await plan(crowd.store, ORDERS["cancel_rows"], *order, *span)
-    looked_up = [node for node in nodes if node.get("Index Name", "").startswith("call_")]
-    # In a month with one campaign PostgreSQL 18 may skip over it in call_by_campaign, and looks up the same keys.
-    assert {node["Index Name"] for node in looked_up} - {"call_by_campaign"} == {"call_pkey"}
-    assert all("call_id = ANY" in node["Index Cond"] for node in looked_up)
+    nodes = await plan(crowd_of_campaigns.store, ORDERS["cancel_rows"], *order, *span)
+    assert {name for name in indexes(nodes) if name.startswith("call_")} == {"call_pkey"}
     assert not reads_whole(nodes, "call")
     assert not reads_whole(nodes, "dial_attempt")
 
