@@ -28,6 +28,7 @@ INVALID_AGENT: Final = "Invalid agent_id."
 ALREADY_STARTED: Final = "Campaign already started"
 NOT_READY: Final = "Bulk list is not ready to start."
 """Both are the public API's own words."""
+TERMINATED_MEANWHILE: Final = "Campaign was terminated while it was being started: start it again for those left"
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +148,7 @@ async def start(
                 workspace_id, campaign_id, shown.trunk_id, shown.fixed, None, shown.number_pool_id
             )
         if started is None:
-            raise Conflict(ALREADY_STARTED, field="list_id")
+            raise await _outrun(tx, campaign)
         if callback is not None:
             await keep_callback(tx, workspace_id, campaign_id, callback)
         if concurrency_percentage is not None:
@@ -223,7 +224,15 @@ async def _keep_terms(tx: Transaction, campaign: CampaignRow, terms: StartTerms)
         campaign.workspace_id, campaign.campaign_id, campaign.call_config, campaign.start_at, campaign.end_at
     )
     if changed is None:
-        raise Conflict(ALREADY_STARTED, field="list_id")
+        raise await _outrun(tx, campaign)
+
+
+async def _outrun(tx: Transaction, campaign: CampaignRow) -> Conflict:
+    """Why a start of this campaign, as it was read, found it changed: another start, or an order in between."""
+    present = await tx.campaigns.campaign(campaign.workspace_id, campaign.campaign_id)
+    is_ended = present is not None and present.status == CampaignStatus.TERMINATED
+    is_same = present is not None and (present.status, present.epoch) == (campaign.status, campaign.epoch)
+    return Conflict(TERMINATED_MEANWHILE if is_ended and not is_same else ALREADY_STARTED, field="list_id")
 
 
 async def _restart(
