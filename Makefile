@@ -14,7 +14,7 @@ INSTALLED_CONTRACT := .venv-contract/.installed
 INSTALLED_RIVALS := .venv-rivals/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev run test check proof proof-tools sip-tools pgbouncer-tools browser-tools screenshots assets contract chaos multihost wire format bench lock clean asterisk
+.PHONY: help install install-dev run test test-slow test-tools check proof proof-tools sip-tools pgbouncer-tools browser-tools screenshots assets contract chaos multihost wire format bench lock clean asterisk
 
 help: ## Print this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -26,8 +26,13 @@ install-dev: $(INSTALLED_DEV) ## Add the tools for tests and checks from require
 run: $(INSTALLED) ## Start the server with a demo campaign and watch it dial (PORT=8080, DATA_DIR=.ringoff)
 	$(BIN)/ringoff up --demo --data-dir $(DATA_DIR) --port $(PORT)
 
-test: $(INSTALLED_DEV) proof-tools sip-tools browser-tools pgbouncer-tools asterisk ## Run all tests
-	$(BIN)/python -m pytest -n 2
+test: test-tools ## Run the tests, without those that take long each (8 minutes on two cores)
+	$(BIN)/python -m pytest -n 2 -m "not slow"
+
+test-slow: test-tools ## Run those that take long: chaos, every schedule, upgrades, fail-overs (20 minutes)
+	$(BIN)/python -m pytest -n 2 -m slow
+
+test-tools: $(INSTALLED_DEV) proof-tools sip-tools browser-tools pgbouncer-tools asterisk
 
 check: $(INSTALLED_DEV) ## Run the whole static gate: lint, format, types, floors, house rules
 	$(BIN)/ruff check

@@ -20,6 +20,8 @@ from tests.support.transition_guard import guard_sql
 
 RUN_DIR_VARIABLE = "PYTEST_RINGOFF_DIR"
 TEMPLATE_LOCK_KEY = 7_464_633
+_IN_MEMORY = Path("/dev/shm")
+_ROOM_BYTES = 4 * 1024**3
 
 # Tests throw the database away, so there is no disk to be faithful to; what a crash of PostgreSQL itself does to
 # our data is tested with its real settings in tests/store/test_embedded.py.
@@ -45,11 +47,17 @@ OF_NOBODY = """
 def make_run_dir() -> Path:
     """The directory that all worker processes of this run share; named in the environment, which they inherit.
 
-    Not below pytest's own directory: that is private to its user, and PostgreSQL runs as another one under root.
+    Not below pytest's own directory: that is private to its user, and PostgreSQL runs as another one under root. In
+    memory where there is room: a copy of the template is hundreds of files, which takes some disks half a second.
     """
-    run_dir = Path(tempfile.mkdtemp(prefix="ringoff-test-"))
+    parent = str(_IN_MEMORY) if _has_room(_IN_MEMORY) else None
+    run_dir = Path(tempfile.mkdtemp(prefix="ringoff-test-", dir=parent))
     os.environ[RUN_DIR_VARIABLE] = str(run_dir)
     return run_dir
+
+
+def _has_room(directory: Path) -> bool:
+    return directory.is_dir() and os.access(directory, os.W_OK) and shutil.disk_usage(directory).free > _ROOM_BYTES
 
 
 def remove_run_dir(run_dir: Path) -> None:
