@@ -90,7 +90,9 @@ class Pooled:
 
 
 def a_supervisor(store: PostgresStore, carrier: ScriptedCarrier, batch_max: int) -> Supervisor:
-    return Supervisor(store=store, driver=carrier, clock=SystemClock(), limits=DispatchLimits(batch_max=batch_max))
+    # Places in the pace that do not expire while a busy machine takes its time.
+    limits = DispatchLimits(batch_max=batch_max, slot_ttl_ms=60_000, permit_ttl_ms=60_000, originate_timeout_ms=60_000)
+    return Supervisor(store=store, driver=carrier, clock=SystemClock(), limits=limits)
 
 
 @pytest.fixture
