@@ -29,7 +29,9 @@ _LEARN_PARTITIONS = load("postgres")["learn_partitions"]
 # A process that stops in the middle of a request may hold an agent's shared lock: an order waits no longer than this.
 # An upload that streams is not idle.
 _IDLE_IN_TRANSACTION_MS = 10_000
-_ABANDONED_CHECK_MS = 1_000
+# Whoever gives up, or dies, cuts the connection. Without this the server would work on, or wait on with what it has
+# locked, until its time limit.
+_ABANDONED_ENDS = {"client_connection_check_interval": "1000"}
 _DISPATCH_STATEMENT_MS = 30_000
 _ORDER_STATEMENT_MS = 30_000
 _KEY_POOL_MAX = 2
@@ -80,17 +82,15 @@ class PostgresStore:
         granted by the old one be on its way to the wire.
         """
         primary = Primary(dsn)
-        requests = {
+        requests = _ABANDONED_ENDS | {
             "statement_timeout": str(statement_timeout_ms),
             "idle_in_transaction_session_timeout": str(_IDLE_IN_TRANSACTION_MS),
-            # Whoever gives up cuts the connection: without this the server would work on until its time limit.
-            "client_connection_check_interval": str(_ABANDONED_CHECK_MS),
             # A plan kept from when the tables were small would read them whole after the first big upload.
             "plan_cache_mode": "force_custom_plan",
         }
         # Planning each time would cost more than running; but every statement of orders and loops has its index, so a
         # kept plan is safe as long as it never reads a whole table.
-        orders = {
+        orders = _ABANDONED_ENDS | {
             "statement_timeout": str(_ORDER_STATEMENT_MS),
             # An order never idles: one that stands still with its exclusive lock holds up every permit behind it.
             "idle_in_transaction_session_timeout": str(originate_timeout_ms),

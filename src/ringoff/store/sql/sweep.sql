@@ -104,6 +104,8 @@ SELECT
 
 -- name: sweep_numbers_ongoing
 -- Through the live attempts, which the channels bound: the numbers may have very many pending calls, and every batch looks.
+-- One look after the other, in this order: where nothing was there when somebody last looked, every order looks as cheap, and each
+-- number of the order with each campaign and each live attempt are millions, while rows that everybody needs are locked.
 WITH covered AS MATERIALIZED (
     SELECT c.call_id
     FROM dial_attempt a
@@ -113,8 +115,15 @@ WITH covered AS MATERIALIZED (
         WHERE o.workspace_id = a.workspace_id AND o.call_id = a.call_id
         OFFSET 0
     ) c
-    JOIN campaign k ON k.workspace_id = $1 AND k.campaign_id = c.campaign_id
-    JOIN number_fence n ON n.workspace_id = $1 AND n.called_number = c.called_number AND n.termination_id = $2
+    CROSS JOIN LATERAL (
+        SELECT f.called_number, f.termination_id, f.campaign_id, f.agent_id, f.registered_in, f.raised_at
+        FROM number_fence f
+        WHERE f.workspace_id = $1 AND f.called_number = c.called_number AND f.termination_id = $2
+        OFFSET 0
+    ) n
+    CROSS JOIN LATERAL (
+        SELECT k.campaign_id, k.agent_id FROM campaign k WHERE k.workspace_id = $1 AND k.campaign_id = c.campaign_id OFFSET 0
+    ) k
     LEFT JOIN campaign_fence e ON e.workspace_id = $1 AND e.campaign_id = c.campaign_id AND e.epoch = c.epoch
     WHERE a.workspace_id = $1 AND a.state IN ('prepared', 'originated', 'ringing', 'answered')
       AND c.status = 'ongoing' AND NOT c.retry_barred
@@ -157,7 +166,9 @@ WITH batch AS MATERIALIZED (
           AND o.status IN ('registered', 'retry', 'ongoing')
         OFFSET 0
     ) c
-    JOIN campaign k ON k.workspace_id = $1 AND k.campaign_id = c.campaign_id
+    CROSS JOIN LATERAL (
+        SELECT k.campaign_id, k.agent_id FROM campaign k WHERE k.workspace_id = $1 AND k.campaign_id = c.campaign_id OFFSET 0
+    ) k
     LEFT JOIN campaign_fence e ON e.workspace_id = $1 AND e.campaign_id = c.campaign_id AND e.epoch = c.epoch
     WHERE n.workspace_id = $1 AND n.termination_id = $2 AND c.status IN ('registered', 'retry')
       AND (e.raised_at IS NULL OR e.raised_at > n.raised_at)
@@ -262,7 +273,9 @@ WHERE d.workspace_id = $1 AND d.termination_id = $2
             AND o.status IN ('registered', 'retry', 'ongoing')
           OFFSET 0
       ) c
-      JOIN campaign k ON k.workspace_id = $1 AND k.campaign_id = c.campaign_id
+      CROSS JOIN LATERAL (
+          SELECT k.campaign_id, k.agent_id FROM campaign k WHERE k.workspace_id = $1 AND k.campaign_id = c.campaign_id OFFSET 0
+      ) k
       WHERE n.workspace_id = $1 AND n.termination_id = $2
         AND (c.status IN ('registered', 'retry') OR (c.status = 'ongoing' AND NOT c.retry_barred))
         AND (n.campaign_id IS NULL OR n.campaign_id = k.campaign_id)

@@ -70,7 +70,12 @@ CROSS JOIN LATERAL (
           AND o.status IN ('registered', 'retry', 'ongoing')
         OFFSET 0
 ) c
-JOIN campaign k ON k.workspace_id = $1 AND k.campaign_id = c.campaign_id
+CROSS JOIN LATERAL (
+    SELECT k.campaign_id, k.agent_id, k.kind, k.epoch
+    FROM campaign k
+    WHERE k.workspace_id = $1 AND k.campaign_id = c.campaign_id
+    OFFSET 0
+) k
 WHERE c.status IN ('registered', 'retry') AND c.epoch = k.epoch
   AND ($3::uuid IS NULL OR (k.campaign_id = $3 AND k.kind = 'list'))
   AND ($4::uuid IS NULL OR k.agent_id = $4)
@@ -192,7 +197,12 @@ WITH locked AS MATERIALIZED (
 -- A call on the wire behind an earlier fence belongs to that order, also when the sweeper has not marked it yet.
 SELECT c.call_id, c.status, c.retry_barred OR f.is_fenced AS retry_barred
 FROM locked c
-JOIN campaign k ON k.workspace_id = $1 AND k.campaign_id = c.campaign_id
+CROSS JOIN LATERAL (
+    SELECT k.campaign_id, k.agent_id, k.kind, k.epoch
+    FROM campaign k
+    WHERE k.workspace_id = $1 AND k.campaign_id = c.campaign_id
+    OFFSET 0
+) k
 CROSS JOIN LATERAL (
     SELECT c.epoch < k.epoch OR EXISTS (
         SELECT FROM number_fence f
@@ -228,7 +238,12 @@ SELECT c.call_id, c.status, c.retry_barred OR f.is_fenced AS retry_barred,
         OR NOT f.is_fenced
     ) AS is_covered
 FROM locked c
-JOIN campaign k ON k.workspace_id = $1 AND k.campaign_id = c.campaign_id
+CROSS JOIN LATERAL (
+    SELECT k.campaign_id, k.agent_id, k.kind, k.epoch
+    FROM campaign k
+    WHERE k.workspace_id = $1 AND k.campaign_id = c.campaign_id
+    OFFSET 0
+) k
 CROSS JOIN LATERAL (
     SELECT c.epoch < k.epoch OR EXISTS (
         SELECT FROM number_fence f
@@ -338,7 +353,12 @@ CROSS JOIN LATERAL (
     WHERE o.workspace_id = a.workspace_id AND o.call_id = a.call_id
     OFFSET 0
 ) c
-JOIN campaign k ON k.workspace_id = a.workspace_id AND k.campaign_id = c.campaign_id
+CROSS JOIN LATERAL (
+    SELECT k.campaign_id, k.agent_id, k.kind, k.epoch
+    FROM campaign k
+    WHERE k.workspace_id = $1 AND k.campaign_id = c.campaign_id
+    OFFSET 0
+) k
 WHERE a.workspace_id = $1 AND a.state IN ('prepared', 'originated', 'ringing', 'answered')
   AND c.status = 'ongoing' AND c.called_number = ANY($2::text[])
   AND ($4::uuid IS NULL OR (k.campaign_id = $4 AND k.kind = 'list'))
@@ -368,7 +388,12 @@ FROM dial_attempt a
 CROSS JOIN LATERAL (
     SELECT o.called_number FROM call o WHERE o.workspace_id = a.workspace_id AND o.call_id = a.call_id OFFSET 0
 ) c
-JOIN campaign k ON k.workspace_id = a.workspace_id AND k.campaign_id = a.campaign_id
+CROSS JOIN LATERAL (
+    SELECT k.campaign_id, k.agent_id, k.kind, k.epoch
+    FROM campaign k
+    WHERE k.workspace_id = $1 AND k.campaign_id = a.campaign_id
+    OFFSET 0
+) k
 WHERE a.workspace_id = $1 AND a.state = 'prepared'
   AND ($3::text[] IS NULL OR c.called_number = ANY($3))
   AND ($4::uuid IS NULL OR (k.campaign_id = $4 AND k.kind = 'list'))
