@@ -7,7 +7,7 @@ import pytest
 
 from tests.acceptance.client import Client, csv_of, numbers
 from tests.support.processes import ServerProcess
-from tests.support.terminal import Terminal
+from tests.support.terminal import CTRL_C, Terminal
 
 HOSTILE = "\x1b]0;owned\x07\x1b[2J[red]\u202eName"
 
@@ -32,14 +32,17 @@ def test_the_order_is_shown_and_no_is_no(server: ServerProcess, here: dict[str, 
     assert Client(server).statuses(campaign_id) == {"registered": 12}
 
 
-@pytest.mark.parametrize("typed", ["\x03", "\x04", "\n"], ids=["Ctrl-C", "Ctrl-D", "return"])
+@pytest.mark.parametrize("typed", [CTRL_C, "\x04", "\n"], ids=["Ctrl-C", "Ctrl-D", "return"])
 def test_whoever_leaves_the_question_has_terminated_nothing(
     server: ServerProcess, here: dict[str, str], typed: str
 ) -> None:
     campaign_id = waiting(server, 2)
     with Terminal("terminate", "--campaign-id", campaign_id, variables=here) as terminal:
         terminal.wait_for("[y/N]")
-        terminal.type(typed)
+        if typed == CTRL_C:
+            terminal.interrupt()
+        else:
+            terminal.type(typed)
         assert terminal.exit_code() == 1
         assert "nothing was terminated" in terminal.shown
     assert Client(server).statuses(campaign_id) == {"registered": 2}

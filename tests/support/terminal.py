@@ -26,6 +26,7 @@ _TAKE_TERMINAL = (
     "import fcntl, os, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); os.execv(sys.argv[1], sys.argv[1:])"
 )
 _POLL_S = 0.05
+_AGAIN_S = 3.0
 _clock = SystemClock()
 
 
@@ -83,6 +84,18 @@ class Terminal:
 
     def type(self, text: str) -> None:
         os.write(self._master, text.encode())
+
+    def interrupt(self) -> None:
+        """Ctrl-C, and again where nothing happens, as a person would.
+
+        Python sees a signal between two steps of its own: one that comes right before a read is seen after it.
+        """
+        give_up_at = _clock.monotonic() + WITHIN_S
+        while self._process.poll() is None and _clock.monotonic() < give_up_at:
+            self.type(CTRL_C)
+            again_at = _clock.monotonic() + _AGAIN_S
+            while self._process.poll() is None and _clock.monotonic() < again_at:
+                self._draw(_POLL_S)
 
     def send(self, number: signal.Signals) -> None:
         self._process.send_signal(number)
