@@ -29,7 +29,7 @@ run: $(INSTALLED) ## Start the server with a demo campaign and watch it dial (PO
 test: test-tools ## Run the tests, without those that take long each (8 minutes on two cores)
 	$(BIN)/python -m pytest -n 2 -m "not slow"
 
-test-slow: test-tools ## Run those that take long: chaos, every schedule, upgrades, fail-overs (20 minutes)
+test-slow: test-tools ## Run those that take long: chaos, every schedule, upgrades, fail-overs (15 minutes)
 	$(BIN)/python -m pytest -n 2 -m slow
 
 test-tools: $(INSTALLED_DEV) proof-tools sip-tools browser-tools pgbouncer-tools asterisk
