@@ -1,5 +1,6 @@
 """What every test may ask for: an asyncio loop, a fresh migrated database, a store on it."""
 
+import signal
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -15,6 +16,9 @@ _RUN_DIR = pytest.StashKey[Path]()
 def pytest_configure(config: pytest.Config) -> None:
     # The default renders a traceback with every local variable, a second each.
     structlog.configure(processors=[structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)])
+    # A shell that starts us in the background ignores Ctrl-C for us, and for the processes whose Ctrl-C we test.
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     if not hasattr(config, "workerinput"):  # the one process that starts and outlives the others
         config.stash[_RUN_DIR] = make_run_dir()
 
