@@ -7,10 +7,11 @@ from typing import Any
 import pytest
 
 from ringoff.clock import SystemClock
-from ringoff.domain.attempt_records import OriginateRefused, OriginateUnknown
+from ringoff.domain.attempt_records import OriginateRefused, OriginateRequest, OriginateUnknown
 from ringoff.domain.events import Answered, Rang, Released
 from ringoff.domain.release_cause import Disposition, classify
 from ringoff.telephony.asterisk.ari import AriUnreachable
+from ringoff.telephony.asterisk.call import AsteriskCall
 from ringoff.telephony.asterisk.driver import AsteriskDriver
 from ringoff.telephony.asterisk.link import AsteriskLink
 from tests.telephony.asterisk.conftest import WAIT_S, Listener, Stage
@@ -21,6 +22,22 @@ pytestmark = pytest.mark.anyio
 def link_of(stage: Stage) -> AsteriskLink:
     (link, _), *_ = stage.driver._links.values()
     return link
+
+
+async def place_handed_over(stage: Stage, monkeypatch: pytest.MonkeyPatch, request: OriginateRequest) -> None:
+    """Until it is answered and in our application: on its way there, a lost connection makes Asterisk hang it up."""
+    is_there, run = asyncio.Event(), stage.driver._handover.run
+
+    async def run_seen(call: AsteriskCall) -> None:
+        is_there.set()
+        await run(call)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(stage.driver._handover, "run", run_seen)
+        await stage.driver.originate(request)
+        await stage.listener.kinds(request.attempt_id, Answered)
+        async with asyncio.timeout(WAIT_S):
+            await is_there.wait()
 
 
 async def lose_connection(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> asyncio.Event:
@@ -42,9 +59,8 @@ async def lose_connection(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> asyn
 async def test_what_ended_unheard_is_released_after_all(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     ringing, talking = stage.request("+75550001"), stage.request("+15550002")
     await stage.driver.originate(ringing)
-    await stage.driver.originate(talking)
+    await place_handed_over(stage, monkeypatch, talking)
     await stage.listener.kinds(ringing.attempt_id, Rang)
-    await stage.listener.kinds(talking.attempt_id, Answered)
     may_return = await lose_connection(stage, monkeypatch)
     with pytest.raises(OriginateRefused) as refused:
         await stage.driver.originate(stage.request("+15550003"))

@@ -10,7 +10,7 @@ from ringoff.clock import SystemClock
 from ringoff.domain.events import Answered, Rang, Released
 from ringoff.telephony.asterisk.driver import AsteriskDriver
 from tests.telephony.asterisk.conftest import WAIT_S, Listener, Stage
-from tests.telephony.asterisk.test_link import link_of, lose_connection
+from tests.telephony.asterisk.test_link import link_of, lose_connection, place_handed_over
 
 pytestmark = pytest.mark.anyio
 
@@ -87,8 +87,7 @@ async def test_a_new_process_leaves_the_calls_of_one_that_connects_again(
 ) -> None:
     ours = stage.request("+15550001")
     async with another_process(stage):
-        await stage.driver.originate(ours)
-        await stage.listener.kinds(ours.attempt_id, Answered)
+        await place_handed_over(stage, monkeypatch, ours)
         may_return = await lose_connection(stage, monkeypatch)
         async with another_process(stage) as newcomer:
             orphans = newcomer.driver._orphans[newcomer.driver._links[next(iter(newcomer.driver._links))][0].place]
