@@ -4,7 +4,7 @@ import asyncio
 import signal
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -24,7 +24,7 @@ from ringoff.store.postgres import PostgresStore
 from tests.multihost.rescues import late_lines
 from tests.support.carriers import ScriptedCarrier
 from tests.support.processes import BackgroundProcess
-from tests.support.stopping_dispatcher import BATCH_MAX, PERMIT_TTL_MS
+from tests.support.stopping_dispatcher import BATCH_MAX, ORIGINATE_TIMEOUT_MS, PERMIT_TTL_MS
 from tests.support.wire_log import read_wire_log
 from tests.support.world import World
 
@@ -91,6 +91,17 @@ class Scene:
 
     def rings(self) -> Counter[str]:
         return Counter(line.called_number for line in read_wire_log(self.wire_log_path))
+
+
+@pytest.fixture(autouse=True)
+async def watched_from_aside(database_dsn: str) -> AsyncIterator[None]:
+    """As by every other process: one that is stopped within a statement would keep its locks, and all would wait."""
+    store = await PostgresStore.connect(database_dsn, pool_max=1, originate_timeout_ms=ORIGINATE_TIMEOUT_MS)
+    watch = asyncio.ensure_future(store.watch(SystemClock()))
+    yield
+    watch.cancel()
+    await asyncio.gather(watch, return_exceptions=True)
+    await store.close()
 
 
 @contextmanager

@@ -17,7 +17,7 @@ from ringoff.store.commits import BEGIN_SNAPSHOT, Commit, acquired, transaction
 from ringoff.store.connection import Connection
 from ringoff.store.pool import Pool
 from ringoff.store.primary import Primary, Session
-from ringoff.store.schema import check_schema
+from ringoff.store.schema import APPLICATION_NAME, check_schema
 from ringoff.store.sql_loader import load
 from ringoff.store.transaction import PostgresTransaction
 from ringoff.store.translation import translated, translated_connect
@@ -49,9 +49,17 @@ class PostgresStore:
     """PostgreSQL as the product sees it. Made by ``connect``; ``close`` gives the connections back."""
 
     def __init__(
-        self, primary: Primary, quiet_s: float, pool: Pool, key_pool: Pool, order_pool: Pool, dispatch_pool: Pool
+        self,
+        primary: Primary,
+        originate_timeout_s: float,
+        quiet_s: float,
+        pool: Pool,
+        key_pool: Pool,
+        order_pool: Pool,
+        dispatch_pool: Pool,
     ) -> None:
         self._primary = primary
+        self._originate_timeout_s = originate_timeout_s
         self._request_commit = Commit(limit_s=_REQUEST_COMMIT_LIMIT_S, quiet_s=quiet_s)
         self._order_commit = Commit(is_marked=True, limit_s=_ORDER_COMMIT_LIMIT_S, quiet_s=quiet_s)
         self._dispatch_commit = Commit()
@@ -118,7 +126,7 @@ class PostgresStore:
             for pool in pools:
                 pool.terminate()
             raise
-        return cls(primary, quiet_ms / 1_000, *pools)
+        return cls(primary, originate_timeout_ms / 1_000, quiet_ms / 1_000, *pools)
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[PostgresTransaction]:
@@ -167,8 +175,11 @@ class PostgresStore:
             connection.terminate()
 
     async def watch(self, clock: Clock) -> None:
-        """Cut connections to a primary that fell silent or was replaced; runs until it is cancelled."""
-        await PrimaryWatch(self._primary, clock).run()
+        """Cut connections to a primary that fell silent or was replaced; runs until it is cancelled.
+
+        Sessions that stand still with their locks are ended, those of other processes, too.
+        """
+        await PrimaryWatch(self._primary, clock, self._originate_timeout_s).run()
 
     @property
     def is_unconfirmed(self) -> bool:
@@ -243,7 +254,7 @@ async def _open_pool(
     name: str, primary: Primary, size_max: int, settings: dict[str, str], plans_kept_s: float | None
 ) -> Pool:
     async def connect(*_args: Any, **_kwargs: Any) -> Session:
-        return await primary.connect(_session_settings() | settings)
+        return await primary.connect(_session_settings() | settings, f"{APPLICATION_NAME} {name}")
 
     with translated_connect():
         connections = await asyncpg.create_pool(

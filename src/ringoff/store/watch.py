@@ -1,4 +1,4 @@
-"""Watches the primary from aside: whether it answers, whether its commits are confirmed, whether it has been replaced.
+"""Watches the primary from aside: whether it answers, confirms, was replaced, and whether sessions on it stand still.
 
 A connection to a host that fell off the net says nothing, for many minutes. So one connection of its own commits a mark
 every second; when that takes long, the hosts are asked anew, and connections that lead to nobody are cut, whatever
@@ -6,6 +6,7 @@ waits on them. Work that was cut is unknown, as after a crash; its loops begin a
 """
 
 import asyncio
+from typing import Any
 
 import asyncpg
 import structlog
@@ -14,6 +15,7 @@ from ringoff.domain.errors import DatabaseUnavailable
 from ringoff.ports import Clock
 from ringoff.store.primary import Primary, Session
 from ringoff.store.sql_loader import load
+from ringoff.store.standstill import Standstills
 
 log = structlog.get_logger()
 
@@ -29,9 +31,10 @@ _TROUBLE = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.Inte
 class PrimaryWatch:
     """One loop; runs until it is cancelled."""
 
-    def __init__(self, primary: Primary, clock: Clock) -> None:
+    def __init__(self, primary: Primary, clock: Clock, originate_timeout_s: float) -> None:
         self._primary = primary
         self._clock = clock
+        self._standstills = Standstills(originate_timeout_s)
 
     async def run(self) -> None:
         while True:
@@ -53,6 +56,7 @@ class PrimaryWatch:
             # Whoever connected last may have found a new primary by itself; what waits on the old one waits for nobody.
             self._tell_cut(self._primary.cut(self._primary.latest), "another primary is followed")
             await self._mark(session)
+            await self._look_for_standstills(session)
             await self._clock.sleep(_EVERY_S)
 
     async def _mark(self, session: Session) -> None:
@@ -67,11 +71,17 @@ class PrimaryWatch:
                     self._tell_unconfirmed(is_unconfirmed=True)
             self._primary.saw(await mark, asked_at)
         finally:
-            if not mark.done():
-                # Before the task is cancelled: the driver would ask the server to cancel, too.
-                session.terminate()
-                await asyncio.gather(mark, return_exceptions=True)
+            await _given_up(mark, session)
         self._tell_unconfirmed(is_unconfirmed=False)
+
+    async def _look_for_standstills(self, session: Session) -> None:
+        look = asyncio.ensure_future(self._standstills.look(session, self._clock.monotonic()))
+        try:
+            if not (await asyncio.wait({look}, timeout=_SILENT_S))[0]:
+                raise DatabaseUnavailable(f"it did not say within {_SILENT_S:g} s who waits for whom")
+            await look
+        finally:
+            await _given_up(look, session)
 
     def _tell_unconfirmed(self, *, is_unconfirmed: bool) -> None:
         if is_unconfirmed != self._primary.is_unconfirmed:
@@ -100,3 +110,10 @@ class PrimaryWatch:
     def _tell_cut(self, cut_count: int, reason: str) -> None:
         if cut_count:
             log.warning("connections to a server that is gone were cut", connections=cut_count, reason=reason)
+
+
+async def _given_up(question: "asyncio.Future[Any]", session: Session) -> None:
+    if not question.done():
+        # Before the task is cancelled: the driver would ask the server to cancel, too.
+        session.terminate()
+        await asyncio.gather(question, return_exceptions=True)
