@@ -72,10 +72,8 @@ async def opened_store(
 @asynccontextmanager
 async def _watched_from_aside(store: PostgresStore, settings: Settings) -> AsyncIterator[None]:
     """A server behind a network may fall silent; the embedded one is beside us, and is watched as a process."""
-    if settings.database_url is None:
-        yield
-        return
-    watch = asyncio.ensure_future(store.watch(SystemClock()))
+    clock = SystemClock()
+    watch = asyncio.ensure_future(store.watch_sessions(clock) if settings.database_url is None else store.watch(clock))
     try:
         yield
     finally:

@@ -1,7 +1,7 @@
 """A process that stands still within a statement: no limit of PostgreSQL's sees it, so other processes look."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from typing import TypeAlias
 
@@ -12,6 +12,7 @@ from ringoff.clock import SystemClock
 from ringoff.domain.errors import DatabaseUnavailable
 from ringoff.domain.termination import Selector, TerminationOrder
 from ringoff.operations.terminations import terminate
+from ringoff.ports import Clock
 from ringoff.store.postgres import PostgresStore
 from ringoff.store.schema import APPLICATION_NAME
 from ringoff.store.standstill import OF_REQUESTS_S, Standstills
@@ -134,11 +135,14 @@ async def test_sessions_of_others_are_left_alone(watcher: Watcher, empty_databas
         assert await is_locked(watcher)
 
 
-async def test_an_order_gets_past_a_permit_that_stands_still(store: PostgresStore, database_dsn: str) -> None:
+@pytest.mark.parametrize("watches", [PostgresStore.watch, PostgresStore.watch_sessions])
+async def test_an_order_gets_past_a_permit_that_stands_still(
+    store: PostgresStore, database_dsn: str, watches: Callable[[PostgresStore, Clock], Coroutine[None, None, None]]
+) -> None:
     world = await World.make(store)
     campaign_id = await world.campaign(["+12025550111"])
     other = await PostgresStore.connect(database_dsn, originate_timeout_ms=50)
-    watch = asyncio.ensure_future(other.watch(SystemClock()))
+    watch = asyncio.ensure_future(watches(other, SystemClock()))
     try:
         with pytest.raises(DatabaseUnavailable):
             async with other.dispatch_transaction() as permit:

@@ -19,6 +19,7 @@ from ringoff.store.pool import Pool
 from ringoff.store.primary import Primary, Session
 from ringoff.store.schema import APPLICATION_NAME, check_schema
 from ringoff.store.sql_loader import load
+from ringoff.store.standstill import Standstills
 from ringoff.store.transaction import PostgresTransaction
 from ringoff.store.translation import translated, translated_connect
 from ringoff.store.watch import PrimaryWatch
@@ -180,6 +181,10 @@ class PostgresStore:
         Sessions that stand still with their locks are ended, those of other processes, too.
         """
         await PrimaryWatch(self._primary, clock, self._originate_timeout_s).run()
+
+    async def watch_sessions(self, clock: Clock) -> None:
+        """The second part of ``watch`` alone, for a server that is watched as a process. Runs until it is cancelled."""
+        await Standstills(self._originate_timeout_s).run(self._primary, clock)
 
     @property
     def is_unconfirmed(self) -> bool:

@@ -5,18 +5,31 @@ session is not idle, and a statement's time limit counts only once its client sa
 there would keep its locks for as long as it is stopped, and an order would wait for them. So other processes look.
 """
 
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
+import asyncpg
 import structlog
 
+from ringoff.domain.errors import DatabaseUnavailable
+from ringoff.ports import Clock
 from ringoff.store.connection import Connection
+from ringoff.store.primary import Primary
 from ringoff.store.sql_loader import load
 
 log = structlog.get_logger()
 
 _SQL = load("postgres")
 _WAITING_FOR_CLIENTS, _END_WAITING = _SQL["waiting_for_clients"], _SQL["end_waiting"]
+LOOK_EVERY_S: Final = 1.0
+CONNECTION_TROUBLE: Final = (
+    OSError,
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+    DatabaseUnavailable,
+)
 OF_REQUESTS_S: Final = 10.0
 """As long as a session of a request may idle within its transaction."""
 
@@ -49,3 +62,16 @@ class Standstills:
                 log.warning("a database session whose process stood still was ended", session=name, stood_s=stood_s)
         self._seen = seen
         return ended_count
+
+    async def run(self, primary: Primary, clock: Clock) -> None:
+        """Look every second, on a server of our own that somebody else keeps running; until cancelled."""
+        while True:
+            with suppress(*CONNECTION_TROUBLE):
+                session = await primary.connect({})
+                try:
+                    while True:
+                        await self.look(session, clock.monotonic())
+                        await clock.sleep(LOOK_EVERY_S)
+                finally:
+                    session.terminate()
+            await clock.sleep(LOOK_EVERY_S)

@@ -15,17 +15,15 @@ from ringoff.domain.errors import DatabaseUnavailable
 from ringoff.ports import Clock
 from ringoff.store.primary import Primary, Session
 from ringoff.store.sql_loader import load
-from ringoff.store.standstill import Standstills
+from ringoff.store.standstill import CONNECTION_TROUBLE, LOOK_EVERY_S, Standstills
 
 log = structlog.get_logger()
 
 _MARK = load("postgres")["mark"]
-_EVERY_S = 1.0
 _SILENT_S = 2.0
 """After which a mark that has not been committed makes us look around."""
 _UNCONFIRMED_S = 5.0
 """After which commits are taken to wait for a synchronous standby that is away."""
-_TROUBLE = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, DatabaseUnavailable)
 
 
 class PrimaryWatch:
@@ -40,16 +38,16 @@ class PrimaryWatch:
         while True:
             try:
                 session = await self._primary.connect({})
-            except _TROUBLE as error:
+            except CONNECTION_TROUBLE as error:
                 await self._look_around(error)
             else:
                 try:
                     await self._follow(session)
-                except _TROUBLE as error:
+                except CONNECTION_TROUBLE as error:
                     log.warning("the connection that watches the database was lost", reason=str(error))
                 finally:
                     session.terminate()
-            await self._clock.sleep(_EVERY_S)
+            await self._clock.sleep(LOOK_EVERY_S)
 
     async def _follow(self, session: Session) -> None:
         while True:
@@ -57,7 +55,7 @@ class PrimaryWatch:
             self._tell_cut(self._primary.cut(self._primary.latest), "another primary is followed")
             await self._mark(session)
             await self._look_for_standstills(session)
-            await self._clock.sleep(_EVERY_S)
+            await self._clock.sleep(LOOK_EVERY_S)
 
     async def _mark(self, session: Session) -> None:
         """Returns when one commit has been confirmed, however long that takes."""
@@ -98,7 +96,7 @@ class PrimaryWatch:
             try:
                 # One that lives on beside the one that has replaced it may always be the first to answer.
                 probe = await self._primary.connect({}, hears_all=True)
-            except _TROUBLE as error:
+            except CONNECTION_TROUBLE as error:
                 failure = error
             else:
                 keep = probe.incarnation
