@@ -19,7 +19,7 @@ from ringoff.store.pool import Pool
 from ringoff.store.primary import Primary, Session
 from ringoff.store.schema import APPLICATION_NAME, check_schema
 from ringoff.store.sql_loader import load
-from ringoff.store.standstill import Standstills
+from ringoff.store.standstill import OF_REQUESTS_S, Standstills
 from ringoff.store.transaction import PostgresTransaction
 from ringoff.store.translation import translated, translated_connect
 from ringoff.store.watch import PrimaryWatch
@@ -29,7 +29,7 @@ SERVER_MAJOR_MIN = 15
 _LEARN_PARTITIONS = load("postgres")["learn_partitions"]
 # A process that stops in the middle of a request may hold an agent's shared lock: an order waits no longer than this.
 # An upload that streams is not idle.
-_IDLE_IN_TRANSACTION_MS = 10_000
+_IDLE_IN_TRANSACTION_MS = round(OF_REQUESTS_S * 1_000)
 # Whoever gives up, or dies, cuts the connection. Without this the server would work on, or wait on with what it has
 # locked, until its time limit.
 _ABANDONED_ENDS = {"client_connection_check_interval": "1000"}
@@ -52,7 +52,7 @@ class PostgresStore:
     def __init__(
         self,
         primary: Primary,
-        originate_timeout_s: float,
+        standstills: Standstills,
         quiet_s: float,
         pool: Pool,
         key_pool: Pool,
@@ -60,7 +60,7 @@ class PostgresStore:
         dispatch_pool: Pool,
     ) -> None:
         self._primary = primary
-        self._originate_timeout_s = originate_timeout_s
+        self._standstills = standstills
         self._request_commit = Commit(limit_s=_REQUEST_COMMIT_LIMIT_S, quiet_s=quiet_s)
         self._order_commit = Commit(is_marked=True, limit_s=_ORDER_COMMIT_LIMIT_S, quiet_s=quiet_s)
         self._dispatch_commit = Commit()
@@ -127,7 +127,7 @@ class PostgresStore:
             for pool in pools:
                 pool.terminate()
             raise
-        return cls(primary, originate_timeout_ms / 1_000, quiet_ms / 1_000, *pools)
+        return cls(primary, Standstills(originate_timeout_ms / 1_000), quiet_ms / 1_000, *pools)
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[PostgresTransaction]:
@@ -180,11 +180,11 @@ class PostgresStore:
 
         Sessions that stand still with their locks are ended, those of other processes, too.
         """
-        await PrimaryWatch(self._primary, clock, self._originate_timeout_s).run()
+        await PrimaryWatch(self._primary, clock, self._standstills).run()
 
     async def watch_sessions(self, clock: Clock) -> None:
         """The second part of ``watch`` alone, for a server that is watched as a process. Runs until it is cancelled."""
-        await Standstills(self._originate_timeout_s).run(self._primary, clock)
+        await self._standstills.run(self._primary, clock)
 
     @property
     def is_unconfirmed(self) -> bool:

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 from weakref import WeakSet
 
 import asyncpg
@@ -34,6 +34,14 @@ _SQL = load("postgres")
 _SET_UP, _CONFIRM_COMMITS = _SQL["set_up"], _SQL["confirm_commits"]
 _INCARNATION, _TIMELINE = _SQL["incarnation"], _SQL["timeline"]
 _BACKEND_PID = _SQL["backend_pid"]
+CONNECTION_TROUBLE: Final = (
+    OSError,
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+    DatabaseUnavailable,
+)
+"""Whatever connecting to a primary raises, and asking one that goes away."""
 _POOLER_TRIES = 3
 # An answer that took longer tells the time of some instant within it.
 _TIME_TRIP_MAX_S = 0.5

@@ -9,27 +9,17 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
-import asyncpg
 import structlog
 
-from ringoff.domain.errors import DatabaseUnavailable
 from ringoff.ports import Clock
 from ringoff.store.connection import Connection
-from ringoff.store.primary import Primary
+from ringoff.store.primary import CONNECTION_TROUBLE, Primary
 from ringoff.store.sql_loader import load
 
 log = structlog.get_logger()
 
-_SQL = load("postgres")
-_WAITING_FOR_CLIENTS, _END_WAITING = _SQL["waiting_for_clients"], _SQL["end_waiting"]
+_END_STANDING_STILL = load("postgres")["end_standing_still"]
 LOOK_EVERY_S: Final = 1.0
-CONNECTION_TROUBLE: Final = (
-    OSError,
-    asyncpg.PostgresError,
-    asyncpg.InterfaceError,
-    asyncpg.InternalClientError,
-    DatabaseUnavailable,
-)
 OF_REQUESTS_S: Final = 10.0
 """As long as a session of a request may idle within its transaction."""
 
@@ -38,6 +28,7 @@ OF_REQUESTS_S: Final = 10.0
 class _Seen:
     doing: str
     since_s: float
+    limit_s: float
 
 
 class Standstills:
@@ -49,18 +40,21 @@ class Standstills:
 
     async def look(self, connection: Connection, now_s: float) -> int:
         """End what has stood still since an earlier look for too long; how many. ``now_s`` rises steadily."""
-        seen: dict[int, _Seen] = {}
-        ended_count = 0
-        for pid, name, is_of_loops, doing in await connection.fetch(_WAITING_FOR_CLIENTS):
-            before = self._seen.get(pid)
-            seen[pid] = before if before is not None and before.doing == doing else _Seen(doing, now_s)
-            stood_s = now_s - seen[pid].since_s
-            limit_s = self._of_loops_s if is_of_loops else OF_REQUESTS_S
-            # Unless it has moved meanwhile.
-            if stood_s >= limit_s and await connection.fetchval(_END_WAITING, pid, doing):
+        before = self._seen
+        due = {pid: seen.doing for pid, seen in before.items() if now_s - seen.since_s >= seen.limit_s}
+        self._seen, ended_count = {}, 0
+        for row in await connection.fetch(_END_STANDING_STILL, list(due), list(due.values())):
+            seen = before.get(row["pid"])
+            if seen is None or seen.doing != row["doing"]:
+                seen = _Seen(row["doing"], now_s, self._of_loops_s if row["is_of_loops"] else OF_REQUESTS_S)
+            self._seen[row["pid"]] = seen
+            if row["is_ended"]:
                 ended_count += 1
-                log.warning("a database session whose process stood still was ended", session=name, stood_s=stood_s)
-        self._seen = seen
+                log.warning(
+                    "a database session whose process stood still was ended",
+                    session=row["session"],
+                    stood_s=round(now_s - seen.since_s, 1),
+                )
         return ended_count
 
     async def run(self, primary: Primary, clock: Clock) -> None:

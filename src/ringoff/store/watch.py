@@ -13,9 +13,9 @@ import structlog
 
 from ringoff.domain.errors import DatabaseUnavailable
 from ringoff.ports import Clock
-from ringoff.store.primary import Primary, Session
+from ringoff.store.primary import CONNECTION_TROUBLE, Primary, Session
 from ringoff.store.sql_loader import load
-from ringoff.store.standstill import CONNECTION_TROUBLE, LOOK_EVERY_S, Standstills
+from ringoff.store.standstill import LOOK_EVERY_S, Standstills
 
 log = structlog.get_logger()
 
@@ -29,10 +29,10 @@ _UNCONFIRMED_S = 5.0
 class PrimaryWatch:
     """One loop; runs until it is cancelled."""
 
-    def __init__(self, primary: Primary, clock: Clock, originate_timeout_s: float) -> None:
+    def __init__(self, primary: Primary, clock: Clock, standstills: Standstills) -> None:
         self._primary = primary
         self._clock = clock
-        self._standstills = Standstills(originate_timeout_s)
+        self._standstills = standstills
 
     async def run(self) -> None:
         while True:

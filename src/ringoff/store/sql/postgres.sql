@@ -41,22 +41,19 @@ COMMIT;
 -- name: has_written
 SELECT pg_current_xact_id_if_assigned() IS NOT NULL;
 
--- name: waiting_for_clients
+-- name: end_standing_still
 -- Sessions of ours that are neither idle nor at work: their process has yet to send, or to take, something. What they do changes with
--- each statement, and within a COPY with each piece.
-SELECT a.pid, a.application_name, a.application_name ~ '^ringoff/[^ ]+ (orders|dispatch)( |$)' AS is_of_loops,
-    concat_ws(' ', a.backend_start, a.query_start, a.wait_event, p.bytes_processed) AS doing
-FROM pg_stat_activity a
-LEFT JOIN pg_stat_progress_copy p ON p.pid = a.pid
-WHERE a.datname = current_database() AND a.usename = current_user AND a.application_name ~ '^ringoff([ /]|$)'
-  AND a.state = 'active' AND a.wait_event_type = 'Client'
-
--- name: end_waiting
-SELECT pg_terminate_backend(a.pid)
-FROM pg_stat_activity a
-LEFT JOIN pg_stat_progress_copy p ON p.pid = a.pid
-WHERE a.pid = $1 AND a.state = 'active' AND a.wait_event_type = 'Client'
-  AND concat_ws(' ', a.backend_start, a.query_start, a.wait_event, p.bytes_processed) = $2
+-- each statement, and within a COPY with each piece. Those of $1 that still do what $2 says are ended.
+SELECT w.pid, w.session, w.is_of_loops, w.doing, CASE WHEN d.pid IS NOT NULL THEN pg_terminate_backend(w.pid) ELSE false END AS is_ended
+FROM (
+    SELECT a.pid, a.application_name AS session, a.application_name ~ '^ringoff/[^ ]+ (orders|dispatch)( |$)' AS is_of_loops,
+        concat_ws(' ', a.backend_start, a.query_start, a.wait_event, p.bytes_processed) AS doing
+    FROM pg_stat_activity a
+    LEFT JOIN pg_stat_progress_copy p ON p.pid = a.pid
+    WHERE a.datname = current_database() AND a.usename = current_user AND a.application_name ~ '^ringoff([ /]|$)'
+      AND a.state = 'active' AND a.wait_event_type = 'Client'
+) w
+LEFT JOIN unnest($1::int[], $2::text[]) AS d (pid, doing) ON d.pid = w.pid AND d.doing = w.doing
 
 -- name: learn_partitions
 -- A session reads what each partition is made of when it plans with it for the first time, which takes longer than a place in the pace
